@@ -1,0 +1,1 @@
+"""Environments, and the pool of processes that they run in."""

@@ -1,0 +1,1 @@
+"""Drivers of whole runs, their results and reports."""

@@ -1,0 +1,87 @@
+"""Settings of every process: read once from the environment, frozen, no secret in their repr."""
+
+import os
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _data_home() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "memp"
+
+
+class Settings(BaseSettings):
+    """All settings; each is `MEMP_<NAME>` in the environment unless its docstring names another variable."""
+
+    model_config = SettingsConfigDict(env_prefix="MEMP_", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+
+    redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
+    """REDIS_URL: server to use, `redis://`, `rediss://` or `unix://`; None starts the embedded one."""
+    data_dir: Path = Field(default_factory=_data_home)
+    """Folder of the embedded server's data and of caches."""
+    runs_dir: Path = Path("runs")
+    """Folder that holds one folder per run (`--exp_name`)."""
+    log_level: str = "info"
+    """debug, info, warning or error."""
+
+    api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    """OPENAI_API_KEY: key of the chat endpoint; None is refused by a remote endpoint."""
+    base_url: str | None = Field(None, validation_alias=AliasChoices("OPENAI_BASE_URL", "OPENAI_API_BASE"))
+    """OPENAI_BASE_URL or OPENAI_API_BASE: chat endpoint; None is OpenAI's own."""
+    embedding_api_key: SecretStr | None = Field(None, validation_alias="EMBEDDING_MODEL_KEY")
+    """EMBEDDING_MODEL_KEY: key of the embedding endpoint; None takes the chat endpoint's."""
+    embedding_base_url: str | None = Field(None, validation_alias="EMBEDDING_MODEL_BASE_URL")
+    """EMBEDDING_MODEL_BASE_URL: embedding endpoint; None takes the chat endpoint's."""
+    embedding_model: str = "text-embedding-3-small"
+    """Name of the embedding model."""
+    embedding_batch: int = 128
+    """Texts per embedding request."""
+
+    llm_connect_timeout: float = 10.0
+    """Seconds to open a connection."""
+    llm_read_timeout: float = 120.0
+    """Seconds without a byte of the answer."""
+    llm_deadline: float = 300.0
+    """Seconds that one call may take with all its retries."""
+    llm_max_concurrency: int = 256
+    """Upper bound of the adaptive limit of concurrent requests per process."""
+
+    alfworld_data: Path | None = Field(None, validation_alias="ALFWORLD_DATA")
+    """ALFWORLD_DATA: folder with `json_2.1.1/` as `alfworld-download` lays it out; None where there is none."""
+    travelplanner_data: Path | None = None
+    """MEMP_TRAVELPLANNER_DATA: folder with `database/` and `queries/`; None where there is none."""
+    env_processes: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2)))
+    """Environment processes per worker."""
+    env_timeout: float = 120.0
+    """Seconds that one reset or step may take before its process counts as hung."""
+
+    slots: int = 16
+    """Episodes that a worker plays at once."""
+    curator_slots: int = 8
+    """Trajectories that a curator works on at once."""
+    lease: float = 60.0
+    """Seconds after which an entry that nobody renewed is taken over; it is renewed every third of it."""
+    max_deliveries: int = 3
+    """Deliveries after which an entry goes to the dead-letter stream."""
+    high_water: int = 1000
+    """Unapplied trajectories from which workers stop claiming tasks."""
+
+    max_distance: float = 0.6
+    """Cosine distance above which a procedure is not retrieved (strategy `query`)."""
+    fact_similarity: float = 0.5
+    """Cosine similarity from which two facts count as a match (strategy `avefact`)."""
+    deprecate_uses: int = 3
+    """Uses of a revision before it can be deprecated."""
+    deprecate_share: float = 0.5
+    """Share of successes below which it then is."""
+
+
+def chat_endpoint(settings: Settings) -> str:
+    """Address of the chat endpoint."""
+    return settings.base_url or "https://api.openai.com/v1"
+
+
+def embedding_endpoint(settings: Settings) -> str:
+    """Address of the embedding endpoint."""
+    return settings.embedding_base_url or chat_endpoint(settings)

@@ -1,0 +1,132 @@
+"""The events on the bus: versioned pydantic models, JSON on the wire.
+
+Every entry of a stream has one field, `event`, with the JSON; `CommittedChange` adds what only the apply script knows.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+Role = Literal["agent", "builder", "facts", "adjustment", "embedding"]
+Arm = Literal["memory", "control"]
+Retrieval = Literal["random", "query", "avefact"]
+
+
+class Event(BaseModel):
+    """Base of all events; unknown fields are refused, so that a newer schema is noticed and not half-read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    v: Literal[1] = SCHEMA_VERSION
+
+
+class EpisodeSpec(BaseModel):
+    """How an episode is to be played. It travels with the task, so that any worker plays it alike."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    max_steps: Annotated[int, Field(ge=1)] = 30
+    few_shot: bool = False
+    use_memory: bool = True
+    retrieve: Retrieval = "query"
+    top_k: Annotated[int, Field(ge=1)] = 3
+    temperature: float = 0.0
+    seed: int = 0
+    episode_tokens: int | None = None
+    """Token budget of the episode (input + output); None is no limit."""
+    run_tokens: int | None = None
+    """Token budget of the whole run (of the namespace's epoch); None is no limit."""
+
+
+class Task(Event):
+    """One work item. `id` is unique within (namespace, epoch); `game` is what the environment needs to find it."""
+
+    id: str
+    epoch: int
+    env: str
+    goal: str
+    """The task's text, the retrieval key of the `query` strategy on both sides."""
+    game: dict[str, Any]
+    index: int
+    """Position within the run, from 0; the order in which a group is applied."""
+    group: int | None = None
+    """Number of the group in grouped mode; None when free-running."""
+    spec: EpisodeSpec
+
+
+class Usage(BaseModel):
+    """Tokens and calls of one role; failed and discarded attempts are counted as attempts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    calls: int = 0
+    attempts: int = 0
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        mine, theirs = self.model_dump(), other.model_dump()
+        return Usage(**{name: mine[name] + theirs[name] for name in mine})
+
+    @property
+    def tokens(self) -> int:
+        """Input plus output tokens: what a budget counts."""
+        return self.input + self.output
+
+
+class Step(BaseModel):
+    """Thought, action, and the observation that answered it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    thought: str
+    action: str
+    observation: str
+
+
+class Retrieved(BaseModel):
+    """One procedure that was given to an episode: which revision, and how far it was (cosine distance; None for random)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    procedure: str
+    revision: int
+    distance: float | None = None
+
+
+class Recall(BaseModel):
+    """Entry 0 of an episode's journal: all that memory contributed, so that a redelivery plays on the same footing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arm: Arm
+    retrieved: tuple[Retrieved, ...] = ()
+    guidance: str = ""
+    facts: dict[str, str] = {}
+    memory_version: int = 0
+
+
+class Trajectory(Event):
+    """The record of one episode. `aborted` ends (infrastructure, budget) carry a reason and are never learned from."""
+
+    id: str
+    """`<epoch>:<task id>`: there is exactly one per task and epoch."""
+    task: Task
+    outcome: Literal["finished", "aborted"]
+    reason: str | None = None
+    success: bool
+    reward: float
+    first_observation: str
+    steps: tuple[Step, ...]
+    recall: Recall
+    usage: dict[Role, Usage] = {}
+    attempt: int
+    """Deliveries that the task needed."""
+    worker: str
+    seconds: float
+    """Wall time of the last attempt."""

@@ -1,0 +1,1 @@
+"""The two processes: episode worker and memory curator."""
