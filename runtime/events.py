@@ -130,3 +130,24 @@ class Trajectory(Event):
     worker: str
     seconds: float
     """Wall time of the last attempt."""
+
+
+class DeadLetter(Event):
+    """An entry that could not be worked on: where it stood, why, and what it held."""
+
+    stream: str
+    entry: str
+    deliveries: int
+    reason: str
+    payload: str
+    task: str | None = None
+
+
+class Progress(BaseModel):
+    """Counters of one epoch; `committed` and `dead` settle a task, `applied` counts trajectories in memory."""
+
+    submitted: int = 0
+    committed: int = 0
+    dead: int = 0
+    applied: int = 0
+    tokens: int = 0

@@ -1,0 +1,1 @@
+"""The event bus: streams with consumer groups, leases, fenced commits and the journal."""

@@ -1,0 +1,11 @@
+-- Take over entries that nobody renewed for a whole lease; XAUTOCLAIM raises their delivery count but does not tell it.
+-- KEYS stream | ARGV group, consumer, lease ms, cursor, count | returns cursor, {{id, deliveries, fields}, ...}
+local swept = redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], 'COUNT', ARGV[5])
+local taken = {}
+for _, entry in ipairs(swept[2]) do
+  if entry and entry[1] then
+    local pending = redis.call('XPENDING', KEYS[1], ARGV[1], entry[1], entry[1], 1)
+    taken[#taken + 1] = {entry[1], pending[1][4], entry[2]}
+  end
+end
+return {swept[1], taken}

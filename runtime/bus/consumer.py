@@ -1,0 +1,115 @@
+"""One consumer of one group: it reads, renews, takes over, releases and retires."""
+
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from runtime.bus.scripts import Scripts, patiently
+
+HERE = Path(__file__).parent
+
+
+class Delivery(NamedTuple):
+    """One entry as one consumer holds it: the fence is (stream, group, entry, consumer, deliveries)."""
+
+    stream: str
+    group: str
+    entry: str
+    consumer: str
+    deliveries: int
+    payload: bytes | None
+    """The field `event`; None where the entry has no such field."""
+
+    @property
+    def fence(self) -> tuple[str, str, str, int]:
+        """Arguments of the scripts that check the lease: group, entry, consumer, deliveries."""
+        return self.group, self.entry, self.consumer, self.deliveries
+
+    @property
+    def token(self) -> str:
+        """What a commit of this very delivery is marked with."""
+        return f"{self.consumer}/{self.entry}/{self.deliveries}"
+
+
+def consumer_name(kind: str) -> str:
+    """A name that no other process start has."""
+    return f"{kind}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+async def register_group(client: Redis, stream: str, group: str) -> None:
+    """Create the group at the stream's beginning, and the stream; one that exists is left as it is."""
+
+    async def create() -> None:
+        try:
+            await client.xgroup_create(stream, group, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    await patiently(create, 30.0)
+
+
+class Consumer:
+    """`lease` in seconds: what nobody renewed for so long is taken over by `reclaim`."""
+
+    def __init__(self, client: Redis, stream: str, group: str, *, name: str, lease: float) -> None:
+        self.stream = stream
+        self.group = group
+        self.name = name
+        self.lease = lease
+        self._client = client
+        self._scripts = Scripts(client)
+        self._cursor = b"0-0"
+
+    async def register(self) -> None:
+        await register_group(self._client, self.stream, self.group)
+
+    async def read(self, count: int, block: float) -> list[Delivery]:
+        """Up to `count` new entries, waiting up to `block` seconds (at most 2, as the socket times out at 5)."""
+        try:
+            answer: Any = await self._client.xreadgroup(
+                self.group, self.name, {self.stream: ">"}, count=count, block=max(1, int(min(block, 2.0) * 1000))
+            )
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            await self.register()
+            return []
+        entries = next(iter(answer.values()))[0] if isinstance(answer, dict) and answer else answer[0][1] if answer else []
+        return [self._delivery(entry, 1, fields) for entry, fields in entries]
+
+    async def reclaim(self, count: int) -> list[Delivery]:
+        """Up to `count` entries whose lease ran out; goes on where the last sweep ended."""
+        args = [self.group, self.name, int(self.lease * 1000), self._cursor, count]
+        try:
+            self._cursor, taken = await self._scripts.call(HERE / "claim.lua", [self.stream], args)
+        except ResponseError as error:
+            if "NOGROUP" not in str(error) and "no such key" not in str(error):
+                raise
+            await self.register()
+            return []
+        return [self._delivery(entry, deliveries, dict(zip(*[iter(fields)] * 2, strict=True))) for entry, deliveries, fields in taken]
+
+    async def renew(self, delivery: Delivery) -> bool:
+        """Start the lease anew; False where it is lost."""
+        return await self._set_idle(delivery, 0.0, delivery.deliveries)
+
+    async def release(self, delivery: Delivery, *, failed: bool) -> bool:
+        """Give the entry back, to be taken at the next sweep. Unless it `failed`, no delivery is spent."""
+        return await self._set_idle(delivery, self.lease + 0.001, delivery.deliveries - (not failed))
+
+    async def retire(self) -> None:
+        """Remove this consumer from the group, if it holds nothing."""
+        await self._scripts.call(HERE / "retire.lua", [self.stream], [self.group, self.name])
+
+    async def _set_idle(self, delivery: Delivery, idle: float, count: int) -> bool:
+        args = [*delivery.fence, int(idle * 1000), max(0, count)]
+        return bool(await self._scripts.call(HERE / "renew.lua", [self.stream], args))
+
+    def _delivery(self, entry: bytes, deliveries: int, fields: dict[bytes, bytes]) -> Delivery:
+        return Delivery(self.stream, self.group, entry.decode(), self.name, deliveries, fields.get(b"event"))

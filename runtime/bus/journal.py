@@ -1,0 +1,73 @@
+"""The journal: what an episode (or the curator, for one trajectory) has been answered, so that a redelivery goes on
+where the last one was cut off and no answer is paid for twice."""
+
+import hashlib
+from pathlib import Path
+
+import orjson
+from redis.asyncio import Redis
+
+from runtime.bus.consumer import Delivery
+from runtime.bus.scripts import Scripts, patiently
+from runtime.errors import LeaseLost
+from runtime.events import Recall, Role
+from runtime.llm import LLM, Completion, Message, Sampling
+
+HERE = Path(__file__).parent
+
+
+class Journal:
+    """Entries of one delivery's work; every write is fenced by its lease and raises `LeaseLost` where that is gone."""
+
+    def __init__(self, client: Redis, key: str, delivery: Delivery) -> None:
+        self.key = key
+        self._client = client
+        self._delivery = delivery
+        self._scripts = Scripts(client)
+        self._entries: dict[str, bytes] = {}
+
+    async def load(self) -> "Journal":
+        """Read what earlier deliveries wrote."""
+        entries: dict[bytes, bytes] = await patiently(lambda: self._client.hgetall(self.key), 30.0)
+        self._entries = {field.decode(): value for field, value in entries.items()}
+        return self
+
+    def get(self, field: str) -> bytes | None:
+        return self._entries.get(field)
+
+    async def put(self, field: str, value: bytes) -> None:
+        stored = await self._scripts.call(HERE / "journal.lua", [self._delivery.stream, self.key], [*self._delivery.fence, field, value])
+        if not stored:
+            raise LeaseLost(f"entry {self._delivery.entry} is another's now")
+        self._entries[field] = value
+
+    def recall(self) -> Recall | None:
+        """Entry 0: what memory gave."""
+        stored = self.get("recall")
+        return Recall.model_validate_json(stored) if stored else None
+
+    async def put_recall(self, recall: Recall) -> Recall:
+        await self.put("recall", recall.model_dump_json().encode())
+        return recall
+
+
+class JournaledLLM:
+    """An LLM whose answers are looked up in the journal first; the key is (role, hash of the request)."""
+
+    def __init__(self, llm: LLM, journal: Journal) -> None:
+        self._llm = llm
+        self._journal = journal
+
+    async def complete(self, messages: list[Message], *, role: Role, sampling: Sampling) -> Completion:
+        field = f"{role}:{request_digest(messages, sampling)}"
+        stored = self._journal.get(field)
+        if stored is not None:
+            return Completion.model_validate_json(stored)
+        completion = await self._llm.complete(messages, role=role, sampling=sampling)
+        await self._journal.put(field, completion.model_dump_json().encode())
+        return completion
+
+
+def request_digest(messages: list[Message], sampling: Sampling) -> str:
+    """Digest of all that the answer depends on. A request of a later step holds all earlier ones, so it never repeats."""
+    return hashlib.sha256(orjson.dumps([messages, sampling.model_dump()])).hexdigest()[:32]

@@ -1,0 +1,152 @@
+"""A namespace: its epoch, and what producers and drivers do to its streams."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from runtime.bus.consumer import Delivery
+from runtime.bus.scripts import Scripts, patiently
+from runtime.errors import EpochClosed, LeaseLost
+from runtime.events import DeadLetter, Progress, Task, Trajectory
+from runtime.keys import Keys
+
+HERE = Path(__file__).parent
+BATCH = 200
+"""Events per submission script: bounds how long the server is held."""
+
+
+class Namespace:
+    """Face of the bus for one namespace in one epoch; get one with `open_namespace`."""
+
+    def __init__(self, client: Redis, keys: Keys, epoch: int) -> None:
+        self.client = client
+        self.keys = keys
+        self.epoch = epoch
+        self.scripts = Scripts(client)
+
+    async def submit_tasks(self, tasks: Sequence[Task]) -> int:
+        """Add tasks; those that were added before are skipped. Returns how many were new."""
+        keys = self.keys
+        events = [(task.id, task.model_dump_json()) for task in tasks]
+        for number in {task.group for task in tasks if task.group is not None}:
+            size = sum(task.group == number for task in tasks)
+            await self._call(lambda n=number, s=size: self.client.hset(keys.group(self.epoch, n), "size", str(s)))
+            await self._call(lambda s=size: self.client.hset(keys.meta, "group_size", str(s)))
+        return await self._submit(keys.tasks, keys.submitted(self.epoch), "submitted", events)
+
+    async def submit_trajectories(self, trajectories: Sequence[Trajectory]) -> int:
+        """Add trajectories that were played elsewhere; each is taken once."""
+        keys = self.keys
+        events = [(trajectory.id, trajectory.model_dump_json()) for trajectory in trajectories]
+        return await self._submit(keys.trajectories, keys.submitted(self.epoch), "committed", events)
+
+    async def commit(self, delivery: Delivery, trajectory: Trajectory) -> bool:
+        """Publish the trajectory and settle its task. True if this call or an earlier one with the same fence did it;
+        raises `LeaseLost` if the task is another's or settled by another, `EpochClosed` if its epoch is over."""
+        tokens = sum(usage.tokens for usage in trajectory.usage.values())
+        return await self._settle(delivery, trajectory.task, trajectory.model_dump_json(), "committed", tokens)
+
+    async def dead_letter(self, delivery: Delivery, task: Task, reason: str) -> bool:
+        """Settle a task that can't be finished; like `commit`, with the dead-letter stream as its end."""
+        letter = dead_letter(delivery, reason, task=task.id)
+        return await self._settle(delivery, task, letter.model_dump_json(), "dead", 0)
+
+    async def drop(self, delivery: Delivery, reason: str | None) -> None:
+        """Take an entry that can't be read off its stream, with a dead letter; without one if `reason` is None."""
+        letter = dead_letter(delivery, reason).model_dump_json() if reason else ""
+        await self.scripts.call(HERE / "drop.lua", [delivery.stream, self.keys.dead], [*delivery.fence, letter])
+
+    async def finish(self, delivery: Delivery) -> None:
+        """Acknowledge an entry, and delete it if no other group still needs it."""
+        await self.drop(delivery, None)
+
+    async def progress(self) -> Progress:
+        """Counters of this epoch."""
+        fields: dict[bytes, bytes] = await self._call(lambda: self.client.hgetall(self.keys.progress(self.epoch)))
+        return Progress(**{name.decode(): int(value) for name, value in fields.items()})
+
+    async def backlog(self) -> int:
+        """Trajectories that wait for a group, beyond those of the group under way (it could not open otherwise)."""
+        pipe = self.client.pipeline(transaction=False)
+        pipe.xlen(self.keys.trajectories)
+        pipe.hget(self.keys.meta, "group_size")
+        length, group_size = await pipe.execute()
+        return int(length) - int(group_size or 0)
+
+    async def remove_group(self, stream: str, group: str) -> None:
+        """Forget a consumer group; what only it held back can be deleted then."""
+        try:
+            await self._call(lambda: self.client.xgroup_destroy(stream, group))
+        except ResponseError as error:
+            if "no such key" not in str(error) and "requires the key" not in str(error):
+                raise
+
+    async def _submit(self, stream: str, marks: str, counter: str, events: Sequence[tuple[str, str]]) -> int:
+        new = 0
+        for start in range(0, len(events), BATCH):
+            flat = [part for event in events[start : start + BATCH] for part in event]
+            keys = [self.keys.meta, stream, marks, self.keys.progress(self.epoch)]
+            try:
+                new += await self.scripts.call(HERE / "submit.lua", keys, [self.epoch, counter, *flat])
+            except ResponseError as error:
+                if "EPOCH" not in str(error):
+                    raise
+                raise EpochClosed(f"namespace {self.keys.namespace} was started afresh by another run") from None
+        return new
+
+    async def _settle(self, delivery: Delivery, task: Task, event: str, outcome: str, tokens: int) -> bool:
+        keys, destination = self.keys, self.keys.trajectories if outcome == "committed" else self.keys.dead
+        answer: bytes = await self.scripts.call(
+            HERE / "settle.lua",
+            [
+                keys.meta,
+                keys.tasks,
+                destination,
+                keys.committed(task.epoch),
+                keys.journal(task.epoch, task.id),
+                keys.progress(task.epoch),
+                keys.group(task.epoch, task.group),
+            ],
+            [task.epoch, *delivery.fence, task.id, delivery.token, event, outcome, task.index, tokens],
+        )
+        if answer in (b"settled", b"already"):
+            return True
+        if answer == b"epoch":
+            raise EpochClosed(f"task {task.id} belongs to epoch {task.epoch}, which is closed")
+        raise LeaseLost(f"task {task.id} is settled or held by another delivery")
+
+    async def _call(self, call: Any) -> Any:
+        return await patiently(call, 30.0)
+
+
+async def open_namespace(client: Redis, name: str, *, overwrite: bool = False) -> Namespace:
+    """The namespace in its present epoch (the first is 1); `overwrite` deletes what it holds and raises the epoch."""
+    keys = Keys(name)
+    if overwrite:
+        await _clear(client, keys)
+    await patiently(lambda: client.hsetnx(keys.meta, "epoch", "1"), 30.0)  # pyright: ignore[reportArgumentType]
+    epoch = await patiently(lambda: client.hget(keys.meta, "epoch"), 30.0)
+    return Namespace(client, keys, int(epoch))
+
+
+async def _clear(client: Redis, keys: Keys) -> None:
+    """Raise the epoch first, so that no commit of the old one lands in between; then delete all keys but the meta's epoch."""
+    epoch = int(await client.hget(keys.meta, "epoch") or 0)  # pyright: ignore[reportGeneralTypeIssues]
+    await client.hset(keys.meta, "epoch", str(epoch + 1))  # pyright: ignore[reportGeneralTypeIssues]
+    fields = [field for field in await client.hkeys(keys.meta) if field != b"epoch"]  # pyright: ignore[reportGeneralTypeIssues]
+    if fields:
+        await client.hdel(keys.meta, *fields)  # pyright: ignore[reportGeneralTypeIssues]
+    async for key in client.scan_iter(match=f"{keys.prefix}*", count=1000):
+        if key != keys.meta.encode():
+            await client.unlink(key)
+
+
+def dead_letter(delivery: Delivery, reason: str, *, task: str | None = None) -> DeadLetter:
+    """The record of an entry that could not be worked on, payload included."""
+    payload = (delivery.payload or b"").decode(errors="replace")
+    return DeadLetter(
+        stream=delivery.stream, entry=delivery.entry, deliveries=delivery.deliveries, reason=reason, payload=payload, task=task
+    )

@@ -1,0 +1,44 @@
+"""Thought and action out of an answer, whatever a model wraps around them."""
+
+import re
+from typing import NamedTuple
+
+_FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
+_LABEL = r"^[\s>*_#-]*{label}[\s*_]*\d*[\s*_]*:[\s*_]*"
+_ACTION = re.compile(_LABEL.format(label="action") + r"(?P<action>[^\n]*)", re.IGNORECASE | re.MULTILINE)
+_THOUGHT = re.compile(
+    _LABEL.format(label="thoughts?") + r"(?P<thought>.*?)(?=\Z|" + _LABEL.format(label="action") + ")", re.I | re.M | re.S
+)
+_WRAPPING = "`*_\"' \t\r"
+
+
+class Answer(NamedTuple):
+    """`action` is None where the answer holds none."""
+
+    thought: str
+    action: str | None
+
+
+def parse(text: str) -> Answer:
+    """Read `Thought: … Action: …`: labels in any case or emphasis, code fences dropped, the first of several actions.
+
+    An action on the line after its label counts, too. What stands before the action is the thought, labelled or not.
+    """
+    text = _FENCE.sub("", text)
+    match = _ACTION.search(text)
+    if match is None:
+        return Answer(text.strip(), None)
+    action = _clean(match["action"]) or _next_line(text[match.end() :])
+    thought = _THOUGHT.search(text)
+    before = thought["thought"] if thought and thought.start() < match.start() else text[: match.start()]
+    return Answer(before.strip(), action or None)
+
+
+def _clean(action: str) -> str:
+    """Without emphasis, quotes and blanks around it; a closing full stop belongs to prose, not to an action."""
+    return action.strip(_WRAPPING).removesuffix(".").strip(_WRAPPING)
+
+
+def _next_line(rest: str) -> str:
+    line = next((line for line in rest.splitlines() if line.strip()), "")
+    return "" if re.match(_LABEL.format(label=r"(thoughts?|observation)"), line, re.IGNORECASE) else _clean(line)
