@@ -9,9 +9,9 @@ from typing import Any
 
 from runtime import prompts
 from runtime.env import Env, EnvDescription
-from runtime.errors import BudgetSpent, EnvError, LLMUnavailable, RequestRejected
-from runtime.events import EpisodeSpec, Role, Step, Usage
-from runtime.llm import LLM, Completion, Message, Sampling
+from runtime.errors import BudgetSpent, RequestRejected
+from runtime.events import EpisodeSpec, Step
+from runtime.llm import LLM, Message, Sampling
 from runtime.parsing import Answer, parse
 
 
@@ -23,16 +23,9 @@ class Episode:
     steps: list[Step] = field(default_factory=list[Step])
     reward: float = 0.0
     done: bool = False
-    usage: dict[Role, Usage] = field(default_factory=dict[Role, Usage])
+    success: bool = False
     aborted: str | None = None
-    """Why it could not be played to its end (infrastructure or budget); None for an episode that counts."""
-
-    def spend(self, role: Role, usage: Usage) -> None:
-        self.usage[role] = self.usage.get(role, Usage()) + usage
-
-    @property
-    def tokens(self) -> int:
-        return sum(usage.tokens for usage in self.usage.values())
+    """Why it could not be played to its end (budget, refused request); None for an episode that counts."""
 
 
 class Agent:
@@ -47,14 +40,15 @@ class Agent:
     async def play(self, env: Env, game: dict[str, Any], guidance: str, episode: Episode) -> None:
         """Play `game` to its end or to `max_steps`, writing into `episode`.
 
-        An episode that infrastructure or a budget ends is marked as aborted; `LLMRejected` passes through, as it concerns every episode.
+        A spent budget or a request that the endpoint refuses for good ends it as aborted. What another delivery may mend
+        (`LLMUnavailable`, `EnvError`) and what concerns every episode (`LLMRejected`) passes through.
         """
         try:
             episode.first_observation = await env.reset(game)
             messages = self.opening(guidance, episode.first_observation)
             while not episode.done and len(episode.steps) < self._spec.max_steps:
                 await self._step(env, messages, episode)
-        except (BudgetSpent, LLMUnavailable, RequestRejected, EnvError) as error:
+        except (BudgetSpent, RequestRejected) as error:
             episode.aborted = f"{type(error).__name__}: {error}"
 
     def opening(self, guidance: str, first_observation: str) -> list[Message]:
@@ -67,27 +61,24 @@ class Agent:
         ]
 
     async def _step(self, env: Env, messages: list[Message], episode: Episode) -> None:
-        answer = await self._answer(messages, episode)
+        answer = await self._answer(messages)
         observation = prompts.NOTHING
         if answer.action is not None:
             result = await env.step(answer.action)
             observation, episode.reward, episode.done = result.observation, result.reward, result.done
+            episode.success = bool(result.info.get("success", result.reward >= self._description.success_reward))
         episode.steps.append(Step(thought=answer.thought, action=answer.action or "", observation=observation))
         messages.append(Message(role="user", content=prompts.OBSERVATION.format(observation=observation)))
 
-    async def _answer(self, messages: list[Message], episode: Episode) -> Answer:
+    async def _answer(self, messages: list[Message]) -> Answer:
         """The next thought and action; an answer without an action gets one chance to mend itself."""
-        answer = await self._ask(messages, episode)
+        answer = await self._ask(messages)
         if answer.action is None:
             messages.append(Message(role="user", content=prompts.REPAIR))
-            answer = await self._ask(messages, episode)
+            answer = await self._ask(messages)
         return answer
 
-    async def _ask(self, messages: list[Message], episode: Episode) -> Answer:
-        budget = self._spec.episode_tokens
-        if budget is not None and episode.tokens >= budget:
-            raise BudgetSpent(f"the episode's budget of {budget} tokens is spent")
-        completion: Completion = await self._llm.complete(messages, role="agent", sampling=self._sampling)
-        episode.spend("agent", completion.usage)
+    async def _ask(self, messages: list[Message]) -> Answer:
+        completion = await self._llm.complete(messages, role="agent", sampling=self._sampling)
         messages.append(Message(role="assistant", content=completion.text))
         return parse(completion.text)

@@ -6,10 +6,9 @@ import socket
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from runtime.bus.scripts import Scripts, patiently
+from runtime.bus.scripts import Client, Scripts, patiently
 
 HERE = Path(__file__).parent
 
@@ -41,7 +40,7 @@ def consumer_name(kind: str) -> str:
     return f"{kind}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-async def register_group(client: Redis, stream: str, group: str) -> None:
+async def register_group(client: Client, stream: str, group: str) -> None:
     """Create the group at the stream's beginning, and the stream; one that exists is left as it is."""
 
     async def create() -> None:
@@ -57,7 +56,7 @@ async def register_group(client: Redis, stream: str, group: str) -> None:
 class Consumer:
     """`lease` in seconds: what nobody renewed for so long is taken over by `reclaim`."""
 
-    def __init__(self, client: Redis, stream: str, group: str, *, name: str, lease: float) -> None:
+    def __init__(self, client: Client, stream: str, group: str, *, name: str, lease: float) -> None:
         self.stream = stream
         self.group = group
         self.name = name

@@ -5,12 +5,11 @@ import hashlib
 from pathlib import Path
 
 import orjson
-from redis.asyncio import Redis
 
 from runtime.bus.consumer import Delivery
-from runtime.bus.scripts import Scripts, patiently
-from runtime.errors import LeaseLost
-from runtime.events import Recall, Role
+from runtime.bus.scripts import Client, Scripts, patiently
+from runtime.errors import BudgetSpent, LeaseLost
+from runtime.events import Recall, Role, Usage
 from runtime.llm import LLM, Completion, Message, Sampling
 
 HERE = Path(__file__).parent
@@ -19,7 +18,7 @@ HERE = Path(__file__).parent
 class Journal:
     """Entries of one delivery's work; every write is fenced by its lease and raises `LeaseLost` where that is gone."""
 
-    def __init__(self, client: Redis, key: str, delivery: Delivery) -> None:
+    def __init__(self, client: Client, key: str, delivery: Delivery) -> None:
         self.key = key
         self._client = client
         self._delivery = delivery
@@ -52,19 +51,29 @@ class Journal:
 
 
 class JournaledLLM:
-    """An LLM whose answers are looked up in the journal first; the key is (role, hash of the request)."""
+    """An LLM whose answers are looked up in the journal first; the key is (role, hash of the request).
 
-    def __init__(self, llm: LLM, journal: Journal) -> None:
+    `spent` counts all answers of this piece of work, those from the journal too; `budget` (tokens, None is no limit)
+    bounds it: once it is reached, the next call raises `BudgetSpent`.
+    """
+
+    def __init__(self, llm: LLM, journal: Journal, budget: int | None = None) -> None:
+        self.spent: dict[Role, Usage] = {}
         self._llm = llm
         self._journal = journal
+        self._budget = budget
 
     async def complete(self, messages: list[Message], *, role: Role, sampling: Sampling) -> Completion:
+        if self._budget is not None and sum(usage.tokens for usage in self.spent.values()) >= self._budget:
+            raise BudgetSpent(f"the budget of {self._budget} tokens is spent")
         field = f"{role}:{request_digest(messages, sampling)}"
         stored = self._journal.get(field)
         if stored is not None:
-            return Completion.model_validate_json(stored)
-        completion = await self._llm.complete(messages, role=role, sampling=sampling)
-        await self._journal.put(field, completion.model_dump_json().encode())
+            completion = Completion.model_validate_json(stored)
+        else:
+            completion = await self._llm.complete(messages, role=role, sampling=sampling)
+            await self._journal.put(field, completion.model_dump_json().encode())
+        self.spent[role] = self.spent.get(role, Usage()) + completion.usage
         return completion
 
 

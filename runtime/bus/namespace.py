@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from runtime.bus.consumer import Delivery
-from runtime.bus.scripts import Scripts, patiently
+from runtime.bus.scripts import Client, Scripts, patiently
 from runtime.errors import EpochClosed, LeaseLost
 from runtime.events import DeadLetter, Progress, Task, Trajectory
 from runtime.keys import Keys
@@ -21,7 +20,7 @@ BATCH = 200
 class Namespace:
     """Face of the bus for one namespace in one epoch; get one with `open_namespace`."""
 
-    def __init__(self, client: Redis, keys: Keys, epoch: int) -> None:
+    def __init__(self, client: Client, keys: Keys, epoch: int) -> None:
         self.client = client
         self.keys = keys
         self.epoch = epoch
@@ -31,10 +30,12 @@ class Namespace:
         """Add tasks; those that were added before are skipped. Returns how many were new."""
         keys = self.keys
         events = [(task.id, task.model_dump_json()) for task in tasks]
-        for number in {task.group for task in tasks if task.group is not None}:
-            size = sum(task.group == number for task in tasks)
-            await self._call(lambda n=number, s=size: self.client.hset(keys.group(self.epoch, n), "size", str(s)))
-            await self._call(lambda s=size: self.client.hset(keys.meta, "group_size", str(s)))
+        groups: dict[int, list[int]] = {}
+        for task in tasks:
+            if task.group is not None:
+                groups.setdefault(task.group, []).append(task.index)
+        for number, indices in groups.items():
+            await self._open_group(number, indices)
         return await self._submit(keys.tasks, keys.submitted(self.epoch), "submitted", events)
 
     async def submit_trajectories(self, trajectories: Sequence[Trajectory]) -> int:
@@ -76,6 +77,17 @@ class Namespace:
         length, group_size = await pipe.execute()
         return int(length) - int(group_size or 0)
 
+    async def turn(self, group: int) -> int | None:
+        """Index of the task whose trajectory is to be applied next; None while the group has not ended."""
+        fields: dict[bytes, bytes] = await self._call(lambda: self.client.hgetall(self.keys.group(self.epoch, group)))
+        shape = {name.decode(): int(value) for name, value in fields.items()}
+        if shape.get("committed", 0) + shape.get("dead", 0) < shape.get("size", 0):
+            return None
+        index = shape.get("next", shape.get("first", 0))
+        while f"dead:{index}" in shape:
+            index += 1
+        return index
+
     async def remove_group(self, stream: str, group: str) -> None:
         """Forget a consumer group; what only it held back can be deleted then."""
         try:
@@ -83,6 +95,12 @@ class Namespace:
         except ResponseError as error:
             if "no such key" not in str(error) and "requires the key" not in str(error):
                 raise
+
+    async def _open_group(self, number: int, indices: list[int]) -> None:
+        """Say how many tasks the group has and where it begins; the curator waits for all of them."""
+        shape = {"size": len(indices), "first": min(indices)}
+        await self._call(lambda: self.client.hset(self.keys.group(self.epoch, number), mapping=shape))
+        await self._call(lambda: self.client.hset(self.keys.meta, "group_size", str(len(indices))))
 
     async def _submit(self, stream: str, marks: str, counter: str, events: Sequence[tuple[str, str]]) -> int:
         new = 0
@@ -122,23 +140,23 @@ class Namespace:
         return await patiently(call, 30.0)
 
 
-async def open_namespace(client: Redis, name: str, *, overwrite: bool = False) -> Namespace:
+async def open_namespace(client: Client, name: str, *, overwrite: bool = False) -> Namespace:
     """The namespace in its present epoch (the first is 1); `overwrite` deletes what it holds and raises the epoch."""
     keys = Keys(name)
     if overwrite:
         await _clear(client, keys)
-    await patiently(lambda: client.hsetnx(keys.meta, "epoch", "1"), 30.0)  # pyright: ignore[reportArgumentType]
+    await patiently(lambda: client.hsetnx(keys.meta, "epoch", "1"), 30.0)
     epoch = await patiently(lambda: client.hget(keys.meta, "epoch"), 30.0)
     return Namespace(client, keys, int(epoch))
 
 
-async def _clear(client: Redis, keys: Keys) -> None:
+async def _clear(client: Client, keys: Keys) -> None:
     """Raise the epoch first, so that no commit of the old one lands in between; then delete all keys but the meta's epoch."""
-    epoch = int(await client.hget(keys.meta, "epoch") or 0)  # pyright: ignore[reportGeneralTypeIssues]
-    await client.hset(keys.meta, "epoch", str(epoch + 1))  # pyright: ignore[reportGeneralTypeIssues]
-    fields = [field for field in await client.hkeys(keys.meta) if field != b"epoch"]  # pyright: ignore[reportGeneralTypeIssues]
+    epoch = int(await client.hget(keys.meta, "epoch") or 0)
+    await client.hset(keys.meta, "epoch", str(epoch + 1))
+    fields = [field for field in await client.hkeys(keys.meta) if field != b"epoch"]
     if fields:
-        await client.hdel(keys.meta, *fields)  # pyright: ignore[reportGeneralTypeIssues]
+        await client.hdel(keys.meta, *fields)
     async for key in client.scan_iter(match=f"{keys.prefix}*", count=1000):
         if key != keys.meta.encode():
             await client.unlink(key)

@@ -7,7 +7,6 @@ from typing import Any
 
 import anyio
 import structlog
-from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -29,6 +28,10 @@ def source(path: Path) -> str:
     return (Path(__file__).parent / "prelude.lua").read_text() + path.read_text()
 
 
+Client = Any
+"""A `redis.asyncio.Redis`: its commands are annotated for sync and async use at once, which no type checker can follow."""
+
+
 class Scripts:
     """The scripts of one client. All of them may be repeated: a mark or a fence makes the second call a no-op.
 
@@ -36,7 +39,7 @@ class Scripts:
     itself never does, as a lost reply to a plain XADD would store the entry twice.
     """
 
-    def __init__(self, client: Redis, patience: float = 30.0) -> None:
+    def __init__(self, client: Client, patience: float = 30.0) -> None:
         self._client = client
         self._patience = patience
         self._registered: dict[Path, AsyncScript] = {}

@@ -1,0 +1,98 @@
+-- Apply one trajectory (or a person's command) to memory, exactly once, and acknowledge its event.
+-- Checks come first: the mark, the epoch, the fence, the turn, the revisions that the change was computed from. Then
+-- the write that can fail (the changes entry), and after it everything else; the mark and the acknowledgement are last.
+--
+-- KEYS meta, trajectories, changes, applied, progress, group, goals, journal, dead
+-- ARGV prefix, epoch, group, id, consumer, deliveries (group '' for a command), trajectory, index or '', change or '',
+--      plan, dead letter or '', then the vectors
+local prefix, epoch, trajectory, index, change = ARGV[1], ARGV[2], ARGV[7], ARGV[8], ARGV[9]
+local plan = cjson.decode(ARGV[10])
+local event = ARGV[3] ~= ''
+
+local function key(kind, procedure) return prefix .. kind .. ':' .. procedure end
+local function revision_of(procedure) return tonumber(redis.call('HGET', key('procedure', procedure), 'revision') or 0) end
+
+if event then
+  if redis.call('SISMEMBER', KEYS[4], trajectory) == 1 or not current(KEYS[1], epoch) then
+    if held(KEYS[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]) then finish(KEYS[2], ARGV[3], ARGV[4]) end
+    return 'already'
+  end
+  if not held(KEYS[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]) then return 'lost' end
+end
+
+-- Grouped mode: nothing is applied before the whole group has ended, and then in the order of the tasks.
+local function skip_dead(turn)
+  while redis.call('HEXISTS', KEYS[6], 'dead:' .. turn) == 1 do turn = turn + 1 end
+  return turn
+end
+if index ~= '' then
+  local group = redis.call('HMGET', KEYS[6], 'size', 'committed', 'dead', 'next', 'first')
+  local ended = tonumber(group[2] or 0) + tonumber(group[3] or 0)
+  if ended < tonumber(group[1] or 0) then return 'turn' end
+  if skip_dead(tonumber(group[4] or group[5] or 0)) ~= tonumber(index) then return 'turn' end
+end
+
+local written = {}
+for _, write in ipairs(plan.writes) do
+  if revision_of(write.procedure) ~= write.expects then return 'conflict' end
+  if write.goal and redis.call('HEXISTS', KEYS[7], write.goal) == 1 then return 'conflict' end
+  written[write.procedure] = true
+end
+for _, source in ipairs(plan.sources) do
+  if revision_of(source.procedure) ~= source.expects then return 'conflict' end
+end
+
+-- A revision that was used often enough and failed too often is deprecated, unless this very change revises it.
+local deprecated = {}
+for _, use in ipairs(plan.uses) do
+  local counters = redis.call('HMGET', key('credit', use.procedure), 'uses:' .. use.revision, 'successes:' .. use.revision)
+  local uses, successes = tonumber(counters[1] or 0) + 1, tonumber(counters[2] or 0) + (use.success and 1 or 0)
+  local status = redis.call('HGET', key('procedure', use.procedure), 'status')
+  if status == 'active' and not written[use.procedure] and revision_of(use.procedure) == use.revision
+    and uses >= plan.deprecate_uses and successes / uses < plan.deprecate_share then
+    deprecated[#deprecated + 1] = {procedure = use.procedure, revision = use.revision}
+  end
+end
+
+if change ~= '' then
+  local version = tonumber(redis.call('HGET', KEYS[1], 'version') or 0) + 1
+  redis.call('XADD', KEYS[3], '*', 'event', change, 'version', version,
+    'deprecated', #deprecated > 0 and cjson.encode(deprecated) or '[]')
+  redis.call('HSET', KEYS[1], 'version', version)
+end
+if ARGV[11] ~= '' then redis.call('XADD', KEYS[9], '*', 'event', ARGV[11]) end
+
+for _, write in ipairs(plan.writes) do
+  redis.call('HSET', key('procedure', write.procedure), unpack(write.fields))
+  redis.call('HSET', key('revisions', write.procedure), write.number, write.revision)
+  for _, old in ipairs(write.history) do redis.call('HSET', key('revisions', write.procedure), old[1], old[2]) end
+  if write.vector then redis.call('HSET', key('procedure', write.procedure), 'vector', ARGV[11 + write.vector]) end
+  if write.goal then redis.call('HSET', KEYS[7], write.goal, write.procedure) end
+  for number, fact in ipairs(write.facts) do
+    redis.call('HSET', key('fact', write.procedure .. ':' .. number), 'procedure', write.procedure, 'env', fact.env,
+      'name', fact.name, 'value', fact.value, 'vector', ARGV[11 + fact.vector])
+  end
+  for _, counter in ipairs(write.credit) do redis.call('HINCRBY', key('credit', write.procedure), counter[1], counter[2]) end
+  for _, source in ipairs(write.sources) do redis.call('RPUSH', key('sources', write.procedure), source) end
+end
+for _, source in ipairs(plan.sources) do redis.call('RPUSH', key('sources', source.procedure), source.trajectory) end
+for _, use in ipairs(plan.uses) do
+  redis.call('HINCRBY', key('credit', use.procedure), 'uses:' .. use.revision, 1)
+  redis.call('HINCRBY', key('credit', use.procedure), 'successes:' .. use.revision, use.success and 1 or 0)
+end
+for _, old in ipairs(deprecated) do
+  local revision = cjson.decode(redis.call('HGET', key('revisions', old.procedure), old.revision))
+  revision.number, revision.status = old.revision + 1, 'deprecated'
+  revision.cause = {kind = 'deprecated', trajectories = {trajectory}}
+  redis.call('HSET', key('revisions', old.procedure), revision.number, cjson.encode(revision))
+  redis.call('HSET', key('procedure', old.procedure), 'revision', revision.number, 'status', 'deprecated')
+end
+
+if event then
+  redis.call('SADD', KEYS[4], trajectory)
+  redis.call('HINCRBY', KEYS[5], 'applied', 1)
+  if index ~= '' then redis.call('HSET', KEYS[6], 'next', tonumber(index) + 1) end
+  redis.call('DEL', KEYS[8])
+  finish(KEYS[2], ARGV[3], ARGV[4])
+end
+return 'applied'

@@ -1,0 +1,107 @@
+"""Memory that migrates: export to a file, import into another namespace, for another model if need be (paper §5).
+
+The file is JSON lines: a `Header`, then one `Procedure` per line.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from memory.procedure import Change, Fact, Header, NewProcedure, Procedure, Write
+from memory.store import Memory, encode
+from runtime.errors import DataError, RevisionConflict
+
+BATCH = 50
+"""Procedures per import command: bounds a change's size and how long the server is held."""
+
+
+async def export_memory(memory: Memory, path: Path, *, vectors: bool = True) -> int:
+    """Write all procedures, in order of id; returns how many. An existing file is replaced only once the new one is whole."""
+    rows = [memory_header(memory, await memory.embedder.dimension()).model_dump_json()]
+    for name in await memory.ids():
+        procedure = await memory.get(name)
+        if procedure:
+            rows.append((procedure if vectors else _without_vectors(procedure)).model_dump_json())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(path.suffix + ".part")
+    partial.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return len(rows) - 1
+
+
+def memory_header(memory: Memory, dimension: int) -> Header:
+    """What an export says of its vectors."""
+    return Header(embedding_model=memory.embedder.model, dimension=dimension)
+
+
+def read_memory(path: Path) -> tuple[Header, list[Procedure]]:
+    """An exported memory. Raises `DataError`, which names the line, for what is none."""
+    lines = list(_lines(path))
+    if not lines:
+        raise DataError(f"{path} is empty; expected a file that `memp memory export` wrote")
+    header = _parse(Header, path, *lines[0])
+    return header, [_parse(Procedure, path, number, line) for number, line in lines[1:]]
+
+
+async def import_memory(memory: Memory, path: Path) -> int:
+    """Add the procedures of a file; returns how many were new. Those that are there already are left as they are.
+
+    Vectors are taken over if they are of the same embedding model, and made anew if not, or if the file has none.
+    """
+    header, procedures = read_memory(path)
+    same = (header.embedding_model, header.dimension) == (memory.embedder.model, await memory.embedder.dimension())
+    known = set(await memory.ids())
+    new = [procedure for procedure in procedures if procedure.id not in known]
+    for start in range(0, len(new), BATCH):
+        writes = [await _write(memory, procedure, same) for procedure in new[start : start + BATCH]]
+        try:
+            await memory.command(Change(kind="command", trajectory=None, writes=tuple(writes), reason=f"imported from {path.name}"))
+        except RevisionConflict:
+            raise DataError(
+                f"{path} holds procedures for goals that this memory serves already: import it into an empty namespace "
+                "(another --exp_name, or --overwrite)"
+            ) from None
+    return len(new)
+
+
+async def _write(memory: Memory, procedure: Procedure, same: bool) -> Write:
+    goal, facts = procedure.vector, procedure.facts
+    if not (same and goal and all(fact.vector for fact in facts)):
+        vectors = [encode(vector) for vector in await memory.embed([procedure.goal, *(fact.value for fact in facts)])]
+        goal = vectors[0]
+        facts = tuple(Fact(name=fact.name, value=fact.value, vector=vector) for fact, vector in zip(facts, vectors[1:], strict=True))
+    return Write(
+        procedure=procedure.id,
+        expects=0,
+        revision=procedure.current,
+        new=NewProcedure(env=procedure.env, goal=procedure.goal, unique=procedure.unique, vector=goal, facts=facts),
+        history=procedure.revisions[:-1],
+        credit=procedure.credit,
+        sources=procedure.sources,
+    )
+
+
+def _without_vectors(procedure: Procedure) -> Procedure:
+    facts = tuple(Fact(name=fact.name, value=fact.value) for fact in procedure.facts)
+    return procedure.model_copy(update={"vector": None, "facts": facts})
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield number, line
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} can't be read: {error}") from None
+
+
+def _parse(kind: Any, path: Path, number: int, line: str) -> Any:
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the line"
+        raise DataError(f"{path}, line {number}: {where}: {first['msg']}; expected a file that `memp memory export` wrote") from None

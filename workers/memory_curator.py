@@ -1,0 +1,111 @@
+"""The memory curator: consumes trajectories, computes what each changes in memory, and applies it exactly once."""
+
+from dataclasses import dataclass, field
+
+import anyio
+import structlog
+from pydantic import ValidationError
+
+from envs.registry import describe
+from memory.build import Builder, FactExtractor
+from memory.procedure import Change, Form
+from memory.store import Deprecation, Memory, NotYourTurn
+from memory.update import Policy, Updater, credits
+from runtime.bus.consumer import Consumer, Delivery, consumer_name
+from runtime.bus.journal import Journal, JournaledLLM
+from runtime.bus.pump import Pump, Work
+from runtime.config import Settings
+from runtime.errors import LLMUnavailable, ProcedureError, RequestRejected, RevisionConflict
+from runtime.events import Trajectory
+from runtime.keys import CURATORS
+from runtime.llm import LLM, Sampling
+from workers.turns import Turns
+
+log = structlog.get_logger()
+
+BUILD_ERRORS = (ProcedureError, LLMUnavailable, RequestRejected)
+"""What makes one build fail; tried again with the next delivery, given up with the last."""
+
+
+@dataclass(frozen=True)
+class MemoryCurator:
+    """One process's curator on one namespace; `pump` runs beside `turns`."""
+
+    memory: Memory
+    llm: LLM
+    sampling: Sampling
+    form: Form
+    policy: Policy
+    settings: Settings
+    turns: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "turns", Turns(self.memory.namespace))
+
+    def pump(self) -> Pump:
+        namespace = self.memory.namespace
+        name = consumer_name("curator")
+        consumer = Consumer(namespace.client, namespace.keys.trajectories, CURATORS, name=name, lease=self.settings.lease)
+        return Pump(consumer, self._work, self.settings.curator_slots)
+
+    async def _work(self, work: Work) -> None:
+        namespace, delivery = self.memory.namespace, work.delivery
+        try:
+            trajectory = Trajectory.model_validate_json(delivery.payload or b"")
+        except ValidationError as error:
+            log.error("trajectory_unreadable", entry=delivery.entry)
+            await namespace.drop(delivery, f"unreadable trajectory: {error.errors()[0]['msg']}")
+            return
+        if trajectory.task.epoch != namespace.epoch:
+            await namespace.drop(delivery, None)
+            return
+        with structlog.contextvars.bound_contextvars(trajectory=trajectory.id, attempt=delivery.deliveries):
+            await self._learn(work, trajectory)
+
+    async def _learn(self, work: Work, trajectory: Trajectory) -> None:
+        """Compute the change and apply it; anew as often as memory moved on in between (journaled answers are not asked again)."""
+        key = self.memory.namespace.keys.journal(trajectory.task.epoch, f"curator:{trajectory.task.id}")
+        journal = await Journal(self.memory.namespace.client, key, work.delivery).load()
+        success = trajectory.reward >= describe(trajectory.task.env).success_reward
+        if not success:
+            # Adjusting starts from the revision that the tasks before this one left: computed earlier, it would be paid for twice.
+            await self._turn(work, trajectory)
+        while True:
+            change, failure = await self._change(journal, work.delivery, trajectory, success)
+            await self._turn(work, trajectory)
+            try:
+                await self._apply(work, change, trajectory, failure)
+            except NotYourTurn:
+                await anyio.sleep(0.05)
+            except RevisionConflict:
+                log.info("change_recomputed")
+            else:
+                return
+
+    async def _change(self, journal: Journal, delivery: Delivery, trajectory: Trajectory, success: bool) -> tuple[Change, str | None]:
+        """The change, and why building failed for good; the credit is due in any case."""
+        llm = JournaledLLM(self.llm, journal)
+        facts = FactExtractor(llm, self.sampling, describe)
+        updater = Updater(self.memory, Builder(llm, self.sampling, self.form, describe), facts, self.policy)
+        try:
+            change = await updater.change(trajectory, success=success)
+        except BUILD_ERRORS as error:
+            if delivery.deliveries < self.settings.max_deliveries:
+                raise
+            failure = f"{type(error).__name__}: {error}"
+            log.error("build_failed", reason=failure)
+            uses = credits(trajectory, success)
+            return Change(kind="build_failed", trajectory=trajectory.id, uses=uses, reason=failure, usage=llm.spent), failure
+        return change.model_copy(update={"usage": llm.spent}), None
+
+    async def _turn(self, work: Work, trajectory: Trajectory) -> None:
+        """In grouped mode, wait for the whole group and the tasks before this one, without keeping a slot."""
+        if trajectory.task.group is not None:
+            work.free_slot()
+        await self.turns.wait(trajectory.task)
+
+    async def _apply(self, work: Work, change: Change, trajectory: Trajectory, failure: str | None) -> None:
+        rule = Deprecation(self.settings.deprecate_uses, self.settings.deprecate_share)
+        await self.memory.learn(change, trajectory, work.delivery, rule, give_up=failure)
+        work.settled = True
+        log.info("trajectory_applied", writes=len(change.writes), uses=len(change.uses), kind=change.kind)
