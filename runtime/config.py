@@ -16,7 +16,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MEMP_", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
 
-    redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
+    redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
     """REDIS_URL: server to use, `redis://`, `rediss://` or `unix://`; None starts the embedded one."""
     data_dir: Path = Field(default_factory=_data_home)
     """Folder of the embedded server's data and of caches."""
@@ -25,13 +25,13 @@ class Settings(BaseSettings):
     log_level: str = "info"
     """debug, info, warning or error."""
 
-    api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     """OPENAI_API_KEY: key of the chat endpoint; None is refused by a remote endpoint."""
-    base_url: str | None = Field(None, validation_alias=AliasChoices("OPENAI_BASE_URL", "OPENAI_API_BASE"))
+    base_url: str | None = Field(default=None, validation_alias=AliasChoices("OPENAI_BASE_URL", "OPENAI_API_BASE"))
     """OPENAI_BASE_URL or OPENAI_API_BASE: chat endpoint; None is OpenAI's own."""
-    embedding_api_key: SecretStr | None = Field(None, validation_alias="EMBEDDING_MODEL_KEY")
+    embedding_api_key: SecretStr | None = Field(default=None, validation_alias="EMBEDDING_MODEL_KEY")
     """EMBEDDING_MODEL_KEY: key of the embedding endpoint; None takes the chat endpoint's."""
-    embedding_base_url: str | None = Field(None, validation_alias="EMBEDDING_MODEL_BASE_URL")
+    embedding_base_url: str | None = Field(default=None, validation_alias="EMBEDDING_MODEL_BASE_URL")
     """EMBEDDING_MODEL_BASE_URL: embedding endpoint; None takes the chat endpoint's."""
     embedding_model: str = "text-embedding-3-small"
     """Name of the embedding model."""
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     llm_max_concurrency: int = 256
     """Upper bound of the adaptive limit of concurrent requests per process."""
 
-    alfworld_data: Path | None = Field(None, validation_alias="ALFWORLD_DATA")
+    alfworld_data: Path | None = Field(default=None, validation_alias="ALFWORLD_DATA")
     """ALFWORLD_DATA: folder with `json_2.1.1/` as `alfworld-download` lays it out; None where there is none."""
     travelplanner_data: Path | None = None
     """MEMP_TRAVELPLANNER_DATA: folder with `database/` and `queries/`; None where there is none."""

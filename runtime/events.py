@@ -144,10 +144,19 @@ class DeadLetter(Event):
 
 
 class Progress(BaseModel):
-    """Counters of one epoch; `committed` and `dead` settle a task, `applied` counts trajectories in memory."""
+    """Counters of one epoch: `committed` and `dead` settle a task, `applied` counts trajectories in memory.
+
+    `procedures` and `version` are memory's own: how many there are, and how many changes it has absorbed.
+    """
 
     submitted: int = 0
     committed: int = 0
     dead: int = 0
     applied: int = 0
     tokens: int = 0
+    procedures: int = 0
+    version: int = 0
+
+    @property
+    def settled(self) -> int:
+        return self.committed + self.dead

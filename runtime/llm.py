@@ -1,10 +1,19 @@
 """The model endpoint: one small protocol, and its OpenAI-compatible client with the one retry layer."""
 
-from typing import Protocol, TypedDict
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Protocol, TypedDict
 
+from openai import AsyncOpenAI
 from pydantic import BaseModel, ConfigDict
 
+from runtime.address import chat_address
+from runtime.config import Settings
+from runtime.endpoint import Backoff, Endpoint, open_endpoint
+from runtime.errors import RequestRejected
 from runtime.events import Role, Usage
+from runtime.faults import Fault
+from runtime.wire import ChatAnswer, post
 
 
 class Message(TypedDict):
@@ -43,3 +52,73 @@ class LLM(Protocol):
     """
 
     async def complete(self, messages: list[Message], *, role: Role, sampling: Sampling) -> Completion: ...
+
+
+class OpenAILLM:
+    """An OpenAI-compatible chat endpoint; made by `open_llm`."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.usage: dict[Role, Usage] = {}
+        """Totals of this process, with failed, discarded and cancelled attempts."""
+
+    async def complete(self, messages: list[Message], *, role: Role, sampling: Sampling) -> Completion:
+        """One answer. An empty one is an answer, too: asking again at temperature 0 would give the same.
+
+        Raises `LLMUnavailable`, `LLMRejected`, or `RequestRejected`, also where the answer was filtered away.
+        """
+        with counted(self.usage, role) as spent:
+            return await self.endpoint.call(lambda client: _ask(client, messages, sampling, spent))
+
+    async def check(self, sampling: Sampling) -> None:
+        """Asks for one token, once. Raises what `complete` raises where no retry would help or nobody answers."""
+        least = sampling.model_copy(update={"max_tokens": 1})
+        with counted(self.usage, "agent") as spent:
+            try:
+                await self.endpoint.check(lambda client: _ask(client, [Message(role="user", content="Say yes.")], least, spent))
+            except RequestRejected as error:
+                if "max_tokens" not in str(error) and "max_completion_tokens" not in str(error):
+                    raise  # some models refuse so low a limit, which nobody but this check sets
+
+
+@asynccontextmanager
+async def open_llm(settings: Settings, backoff: Backoff | None = None) -> AsyncGenerator[OpenAILLM]:
+    """The chat endpoint of the settings. Raises `UsageError` for a malformed address or a missing key; sends nothing yet."""
+    async with open_endpoint(chat_address(settings), settings, backoff) as endpoint:
+        yield OpenAILLM(endpoint)
+
+
+@contextmanager
+def counted(totals: dict[Role, Usage], role: Role) -> Generator[Usage]:
+    """The usage of one call, for its attempts to add to; it is added to the totals however the call ends."""
+    spent = Usage(calls=1)
+    try:
+        yield spent
+    finally:
+        totals[role] = totals.get(role, Usage()) + spent
+
+
+async def _ask(client: AsyncOpenAI, messages: list[Message], sampling: Sampling, spent: Usage) -> Completion:
+    spent.attempts += 1
+    answer = await post(client, "/chat/completions", _request(client, messages, sampling), ChatAnswer)
+    if answer.usage:
+        answer.usage.add_to(spent)
+    choice = answer.choices[0] if answer.choices else None
+    if choice is None or choice.message is None:
+        raise Fault("an answer without choices")
+    if choice.finish_reason == "content_filter" and not choice.message.content:
+        raise RequestRejected("The endpoint filtered its answer to this request away.")
+    return Completion(
+        text=choice.message.content or "", model=answer.model or sampling.model, finish_reason=choice.finish_reason, usage=spent
+    )
+
+
+def _request(client: AsyncOpenAI, messages: list[Message], sampling: Sampling) -> dict[str, Any]:
+    request: dict[str, Any] = {"model": sampling.model, "messages": messages, "temperature": sampling.temperature}
+    if sampling.seed is not None:
+        request["seed"] = sampling.seed
+    if sampling.max_tokens is not None:
+        # OpenAI's reasoning models know only the new name, many compatible servers only the old one.
+        openai = client.base_url.host == "api.openai.com"
+        request["max_completion_tokens" if openai else "max_tokens"] = sampling.max_tokens
+    return request

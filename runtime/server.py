@@ -1,16 +1,18 @@
 """The server that everything stands on: the one of REDIS_URL, or an embedded Valkey that this process starts and supervises."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 
 import structlog
 
 from runtime.config import Settings
-from runtime.server_client import ServerFacts, connect, mask_url, probe, wait_loaded
+from runtime.masking import mask_url
+from runtime.server_client import ServerFacts, connect, probe
+from runtime.server_data import running
 from runtime.server_process import embedded
 
-__all__ = ["Server", "ServerFacts", "connect", "mask_url", "open_server", "probe"]
+__all__ = ["Server", "ServerFacts", "connect", "open_server", "probe"]
 
 log = structlog.get_logger()
 
@@ -26,14 +28,18 @@ class Server(ServerFacts):
 
 
 @asynccontextmanager
-async def open_server(settings: Settings, *, module: bool = True) -> AsyncIterator[Server]:
+async def open_server(settings: Settings, *, module: bool = True, attach: bool = False) -> AsyncGenerator[Server]:
     """The server, ready for commands and, where it is embedded, for queries.
 
-    `module=False` leaves the search module of an embedded server out. Raises UsageError for a malformed REDIS_URL, and
-    ServerError where the server can't be reached, used or started.
+    `module=False` leaves the search module of an embedded server out. `attach` takes the embedded server that another
+    process runs on the data directory just now, if there is one, instead of refusing to share the directory. Raises
+    UsageError for a malformed REDIS_URL, and ServerError where the server can't be reached, used or started.
     """
     if settings.redis_url is not None:
         yield await _described(settings.redis_url.get_secret_value(), embedded=False)
+        return
+    if attach and (url := running(settings.data_dir / "server")):
+        yield await _described(url, embedded=False)
         return
     async with embedded(settings.data_dir / "server", module=module) as url:
         yield await _described(url, embedded=True)

@@ -1,6 +1,5 @@
 """A client of the server, and what the server can do: found by asking it, never by comparing version numbers."""
 
-import re
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,11 +10,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, BusyLoadingError, NoPermissionError, RedisError, ResponseError
 
 from runtime.errors import ServerError, UsageError
+from runtime.masking import redact
 
 NEEDED = "memp needs Redis >= 7.2 or Valkey >= 8.1: `docker compose up redis` starts one, and with REDIS_URL unset memp starts its own"
 # EXPIRETIME came with Redis 7.0, the release whose commands the scripts may use; XAUTOCLAIM is what older ones lack most often.
 _STREAM_COMMANDS = ("XADD", "XREADGROUP", "XAUTOCLAIM", "EVALSHA", "EXPIRETIME")
 _SEARCH_COMMANDS = ("FT.CREATE", "FT.SEARCH", "FT.AGGREGATE", "FT.INFO", "FT._LIST", "FT.ALIASUPDATE")
+_REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 _SOCKET_TIMEOUT = 15.0
 """Seconds a reply may take; well above the 2 s that a read may block, so that reads need no client of their own."""
 _CONNECTIONS = 64
@@ -39,12 +40,6 @@ class ServerFacts:
     """`maxmemory-policy`; anything but `noeviction` may drop streams and procedures when memory is short."""
 
 
-def mask_url(url: str) -> str:
-    """The address without its password and user, fit for logs and messages; works on malformed addresses, too."""
-    url = re.sub(r"://.*@", "://***@", url, flags=re.DOTALL)
-    return re.sub(r"([?&](?:username|password)=)[^&]*", r"\1***", url)
-
-
 def connect(url: str) -> Redis:
     """A client for `url` (`redis://`, `rediss://`, `unix://`), bytes in and out; close it with `aclose()`.
 
@@ -63,21 +58,24 @@ def connect(url: str) -> Redis:
             max_connections=_CONNECTIONS,
             timeout=_SOCKET_TIMEOUT,
         )
-    except ValueError:  # its text can quote a piece of the password
-        message = f"REDIS_URL {mask_url(url)!r} is no address: redis://[user:password@]host:port/db, rediss://… or unix:///path/to/socket"
-        raise UsageError(f"{message}; special characters in a password must be percent-encoded") from None
+    except ValueError:  # neither its text nor the address is quoted: a piece of the password may stand anywhere in them
+        raise UsageError(
+            "REDIS_URL is no address: give redis://[user:password@]host:port/db, rediss://… or unix:///path/to/socket, "
+            "with special characters of the password percent-encoded."
+        ) from None
     return Redis.from_pool(pool)
 
 
 async def probe(client: Redis) -> ServerFacts:
-    """What the server behind `client` is. Raises ServerError where it can't be reached, refuses us or is too old."""
+    """What the server behind `client` is, once it has loaded its data. Raises ServerError where it can't be used."""
     try:
-        info = {str(key): str(value) for key, value in cast(dict[str, Any], await client.info()).items()}
+        await wait_loaded(client)
+        info = {str(key): str(value) for key, value in (await client.info()).items()}
         missing = await _missing(client, _STREAM_COMMANDS)
         search = not await _missing(client, _SEARCH_COMMANDS)
         module_version = await _module_version(client)
     except (RedisError, OSError, TypeError) as error:
-        raise _unusable(client, error) from None  # redis-py's traceback shows the password among its frames' values
+        raise _unusable(client, error) from None  # a chain would only repeat it, unmasked
     engine = "valkey" if "valkey_version" in info else "redis"
     version = info.get("valkey_version") or info.get("redis_version", "unknown")
     if missing:
@@ -106,7 +104,7 @@ async def wait_loaded(client: Redis, poll: float = 0.02) -> None:
 async def wait_indexed(client: Redis, poll: float = 0.02) -> None:
     """Returns once every search index has been rebuilt: until then, a query silently misses part of the data."""
     for name in cast(list[bytes], await client.execute_command("FT._LIST")):
-        while await _indexing(client, name):
+        while await _indexing(client, name):  # noqa: ASYNC110 - the server offers no event to wait for
             await anyio.sleep(poll)
 
 
@@ -144,9 +142,7 @@ def _where(client: Redis) -> str:
 
 
 def _unusable(client: Redis, error: Exception) -> ServerError:
-    text = str(error) or type(error).__name__
-    for secret in ("password", "username"):
-        text = text.replace(str(client.connection_pool.connection_kwargs.get(secret) or "\0"), "***")
-    if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError) or text.startswith(("NOAUTH", "WRONGPASS")):
+    text = redact((str(error) or type(error).__name__).rstrip("."), client.connection_pool.connection_kwargs.get("password"))
+    if isinstance(error, _REFUSALS) or isinstance(error.__cause__, _REFUSALS):
         return ServerError(f"{_where(client)} refuses the user or password of REDIS_URL: {text}")
     return ServerError(f"{_where(client)} can't be used: {text}. Check REDIS_URL, or unset it to have memp start its own server.")

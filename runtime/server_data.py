@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -21,6 +21,8 @@ _SOCKET_PATH_MAX = 100
 _DYING = 15.0
 """Seconds to wait for the server of a memp that is dead already."""
 
+UNKNOWN = "unknown"
+
 
 class Marker(BaseModel):
     """Which engine wrote a directory; kept in its `engine.json`."""
@@ -30,7 +32,7 @@ class Marker(BaseModel):
     engine: str
     version: str
     module_version: str | None
-    """None without the search module, "unknown" until the server has told."""
+    """None without the search module, UNKNOWN until the server has told."""
 
 
 class Holder(BaseModel):
@@ -40,13 +42,14 @@ class Holder(BaseModel):
     url: str
 
 
-def prepare(directory: Path) -> None:
-    """Makes the directory, closed to other users. Raises ServerError where that can't be done."""
+def prepare(directory: Path) -> Path:
+    """Makes the directory, closed to other users, and returns it in absolute form. Raises ServerError where that can't be done."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o700)
     except OSError as error:
         raise ServerError(f"The data directory {directory} can't be used: {error.strerror}. Choose another with --data-dir.") from None
+    return directory.absolute()
 
 
 def socket_directory(directory: Path) -> Path:
@@ -72,13 +75,13 @@ def socket_path(directory: Path) -> Path:
 
 
 @contextmanager
-def held(descriptor: int, url: str) -> Iterator[None]:
+def held(descriptor: int, url: str) -> Generator[None]:
     """Writes into a lock file taken by `take_lock` who holds it, and frees it at the end."""
     try:
         os.pwrite(descriptor, Holder(pid=os.getpid(), url=url).model_dump_json().encode(), 0)
         yield
-        os.ftruncate(descriptor, 0)
     finally:
+        os.ftruncate(descriptor, 0)
         os.close(descriptor)
 
 
@@ -109,7 +112,8 @@ def check_marker(directory: Path, ours: Marker) -> None:
     """Refuses with ServerError a directory that the engine `ours` can't open, and marks it as ours otherwise.
 
     An engine opens what an older version of it has written; never what another engine or a newer version has, and,
-    once the search module has stored an index in it, never without that module.
+    once the search module has stored an index in it, never without that module. Where the module's version is not known
+    yet, a mark that has it is left alone.
     """
     found = _read_marker(directory)
     if found is not None:
@@ -119,9 +123,10 @@ def check_marker(directory: Path, ours: Marker) -> None:
                 f"The data directory {directory} can't be opened: {problem}. Choose another with --data-dir; to take the memory "
                 "along, run `memp memory export` where that engine is installed and `memp memory import` here."
             )
-    fresh = directory / "engine.json.new"
-    fresh.write_text(ours.model_dump_json() + "\n")
-    fresh.replace(directory / "engine.json")
+    if found is None or ours.module_version != UNKNOWN:
+        fresh = directory / "engine.json.new"
+        fresh.write_text(ours.model_dump_json() + "\n")
+        fresh.replace(directory / "engine.json")
 
 
 def _read_marker(directory: Path) -> Marker | None:
@@ -151,6 +156,19 @@ def _mismatch(found: Marker, ours: Marker) -> str | None:
 def _number(version: str | None) -> tuple[int, ...]:
     parts = (version or "").split(".")
     return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
+
+
+def running(directory: Path) -> str | None:
+    """The address of the server that another process runs on this directory; None where there is none."""
+    try:
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        holder = None if _try_lock(descriptor) else _holder(descriptor)
+        return holder.url if holder and _alive(holder.pid) else None
+    finally:
+        os.close(descriptor)
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -10,7 +10,7 @@ from runtime.bus.consumer import Delivery
 from runtime.bus.scripts import Client, Scripts, patiently
 from runtime.errors import EpochClosed, LeaseLost
 from runtime.events import DeadLetter, Progress, Task, Trajectory
-from runtime.keys import Keys
+from runtime.keys import WORKERS, Keys
 
 HERE = Path(__file__).parent
 BATCH = 200
@@ -65,9 +65,18 @@ class Namespace:
         await self.drop(delivery, None)
 
     async def progress(self) -> Progress:
-        """Counters of this epoch."""
+        """Counters of this epoch, and how many of its tasks workers hold."""
         fields: dict[bytes, bytes] = await self._call(lambda: self.client.hgetall(self.keys.progress(self.epoch)))
-        return Progress(**{name.decode(): int(value) for name, value in fields.items()})
+        procedures, version = await self._call(lambda: self.client.hmget(self.keys.meta, "procedures", "version"))
+        counters = {name.decode(): int(value) for name, value in fields.items()}
+        return Progress(**counters, procedures=int(procedures or 0), version=int(version or 0))
+
+    async def in_flight(self) -> int:
+        """Tasks that workers hold."""
+        try:
+            return int((await self._call(lambda: self.client.xpending(self.keys.tasks, WORKERS)))["pending"])
+        except ResponseError:  # no worker has come yet
+            return 0
 
     async def backlog(self) -> int:
         """Trajectories that wait for a group, beyond those of the group under way (it could not open otherwise)."""

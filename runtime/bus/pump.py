@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 from runtime.bus.consumer import Consumer, Delivery
 from runtime.bus.scripts import CONNECTION_ERRORS
 from runtime.errors import BusError, LeaseLost, LLMRejected, UsageError
+from runtime.tasks import open_tasks
 
 log = structlog.get_logger()
 
@@ -66,7 +67,7 @@ class Pump:
     async def run(self) -> None:
         """Until `stop`; returns when nothing is in hand and the consumer is retired."""
         await self.consumer.register()
-        async with anyio.create_task_group() as tasks, self._background(tasks):
+        async with open_tasks() as tasks, self._background(tasks):
             while not self._stopping.is_set():
                 await self._claim(tasks)
             with anyio.move_on_after(self._grace):
@@ -80,7 +81,7 @@ class Pump:
 
     @asynccontextmanager
     async def _background(self, tasks: TaskGroup) -> AsyncGenerator[None]:
-        async with anyio.create_task_group() as background:
+        async with open_tasks() as background:
             background.start_soon(self._keep_leases)
             background.start_soon(self._sweep, tasks)
             try:
@@ -164,7 +165,7 @@ class Pump:
         await self._freed.wait()
 
     async def _unless_stopping(self, wait: Callable[[], Awaitable[None]]) -> None:
-        async with anyio.create_task_group() as race:
+        async with open_tasks() as race:
 
             async def stop() -> None:
                 await self._stopping.wait()

@@ -1,0 +1,56 @@
+"""What a namespace's streams hold, for people and monitors."""
+
+from pydantic import BaseModel
+from redis.exceptions import ResponseError
+
+from runtime.bus.namespace import Namespace
+from runtime.events import Progress
+
+
+class GroupStatus(BaseModel):
+    """`lag`: entries that the group has not been given yet; None where the server can't tell."""
+
+    name: str
+    consumers: int
+    pending: int
+    lag: int | None
+
+
+class StreamStatus(BaseModel):
+    """One stream; one that nobody has written to has no entries and no groups."""
+
+    name: str
+    entries: int
+    groups: list[GroupStatus]
+
+
+class Status(BaseModel):
+    """One namespace."""
+
+    epoch: int
+    progress: Progress
+    streams: list[StreamStatus]
+
+
+async def read_status(namespace: Namespace) -> Status:
+    """Look at the four streams and the counters."""
+    keys = namespace.keys
+    streams = {"tasks": keys.tasks, "trajectories": keys.trajectories, "changes": keys.changes, "dead": keys.dead}
+    return Status(
+        epoch=namespace.epoch,
+        progress=await namespace.progress(),
+        streams=[await _stream(namespace, name, key) for name, key in streams.items()],
+    )
+
+
+async def _stream(namespace: Namespace, name: str, key: str) -> StreamStatus:
+    client = namespace.client
+    try:
+        groups = await client.xinfo_groups(key)
+    except ResponseError:  # no such stream yet
+        groups = []
+    found = [
+        GroupStatus(name=group["name"].decode(), consumers=group["consumers"], pending=group["pending"], lag=group.get("lag"))
+        for group in groups
+    ]
+    return StreamStatus(name=name, entries=await client.xlen(key), groups=found)

@@ -1,0 +1,117 @@
+"""Calls to one OpenAI-compatible endpoint: its client, its limiter, and the only layer that retries."""
+
+import itertools
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+import httpx2
+import structlog
+from openai import AsyncOpenAI, DefaultAioHttpClient
+
+from runtime.address import Address
+from runtime.config import Settings
+from runtime.errors import LLMUnavailable
+from runtime.faults import ATTEMPT_ERRORS, Fault, translate
+from runtime.limiter import AdaptiveLimiter, Slot
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+Request = Callable[[AsyncOpenAI], Awaitable[T]]
+"""One attempt: sends a request and reads the answer. It raises what the client raises, and Fault for a useless answer."""
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Pauses between attempts: exponential with full jitter, so that many callers do not come back together."""
+
+    base: float = 0.5
+    """Seconds; bound of the first pause, doubled for each further one."""
+    cap: float = 20.0
+    """Seconds; bound of every pause that the endpoint did not ask for."""
+
+    def pause(self, failures: int, retry_after: float | None) -> float:
+        """Seconds to wait after so many failures; never less than the endpoint asked for."""
+        bound = min(self.cap, self.base * 2 ** min(failures - 1, 30))
+        jitter = random.uniform(0, bound)  # noqa: S311 - no secret
+        return jitter if retry_after is None else retry_after + min(jitter, self.base)
+
+
+class Endpoint:
+    """Sends requests until they are answered, refused for good, or their deadline has passed."""
+
+    def __init__(self, client: AsyncOpenAI, address: Address, settings: Settings, backoff: Backoff) -> None:
+        self._client = client
+        self._address = address
+        self._deadline = settings.llm_deadline
+        self._patience = settings.llm_connect_timeout + 10
+        self._backoff = backoff
+        self.limiter = AdaptiveLimiter(settings.llm_max_concurrency)
+
+    async def call(self, request: Request[T]) -> T:
+        """The answer. Raises LLMUnavailable, LLMRejected or RequestRejected; a cancelled call leaves nothing behind."""
+        deadline = anyio.current_time() + self._deadline
+        for failures in itertools.count(1):
+            queued = anyio.current_time()
+            try:
+                async with self.limiter.slot() as slot:
+                    deadline += anyio.current_time() - queued  # waiting for a slot is our own doing, not the endpoint's
+                    return await self._attempt(request, slot, deadline)
+            except Fault as error:
+                fault = error
+            pause = self._backoff.pause(failures, fault.retry_after)
+            if anyio.current_time() + pause >= deadline:
+                raise self._unavailable(fault, failures) from None
+            log.debug("llm_retry", endpoint=self._address.shown, failures=failures, cause=str(fault), pause=round(pause, 2))
+            await anyio.sleep(pause)
+        raise AssertionError("the count has no end")
+
+    async def check(self, request: Request[object]) -> None:
+        """One attempt, to tell at once of an address where nobody answers, a wrong key or a refused model.
+
+        A failure of any other kind passes with a warning: somebody answers there, and `call` will retry. Raises what `call` raises.
+        """
+        try:
+            async with self.limiter.slot() as slot:
+                await self._attempt(request, slot, anyio.current_time() + self._patience)
+        except Fault as fault:
+            if fault.unreachable:
+                where = self._address.shown
+                raise LLMUnavailable(
+                    f"Nobody answers at {where} ({fault}). Start the model there, or set {self._address.url_variable}."
+                ) from None
+            log.warning("llm_check_failed", endpoint=self._address.shown, cause=str(fault))
+
+    async def _attempt(self, request: Request[T], slot: Slot, deadline: float) -> T:
+        try:
+            with anyio.CancelScope(deadline=deadline):
+                return await request(self._client)
+        except ATTEMPT_ERRORS as error:
+            raised = translate(error, self._address)
+            if isinstance(raised, Fault) and raised.congested:
+                slot.congested()
+            raise raised from None  # the client's error holds the request, and with it the key
+        raise Fault("no complete answer in time")
+
+    def _unavailable(self, fault: Fault, attempts: int) -> LLMUnavailable:
+        return LLMUnavailable(
+            f"{self._address.shown} did not answer within {self._deadline:g} s ({attempts} attempts, the last: {fault}). "
+            f"Check the endpoint, or raise MEMP_LLM_DEADLINE."
+        )
+
+
+@asynccontextmanager
+async def open_endpoint(address: Address, settings: Settings, backoff: Backoff | None = None) -> AsyncGenerator[Endpoint]:
+    """An endpoint with its connections, which are closed at the end."""
+    read, connect = settings.llm_read_timeout, settings.llm_connect_timeout
+    http = DefaultAioHttpClient(
+        timeout=httpx2.Timeout(connect=connect, read=read, write=read, pool=None),  # the limiter, not the pool, makes requests wait
+        limits=httpx2.Limits(max_connections=settings.llm_max_concurrency, max_keepalive_connections=settings.llm_max_concurrency),
+    )
+    # No retries in the client: a layer below the limiter's would hide 429s from it, and multiply the attempts.
+    async with AsyncOpenAI(api_key=address.secret or "none", base_url=address.url, max_retries=0, http_client=http) as client:
+        yield Endpoint(client, address, settings, backoff or Backoff())
