@@ -1,0 +1,53 @@
+"""The environments by name, each imported only when it is asked for: their libraries are slow to import."""
+
+import importlib
+from typing import Protocol, cast
+
+from envs.local import GameTask, LocalEnv
+from runtime.config import Settings
+from runtime.env import EnvDescription
+from runtime.errors import UsageError
+
+_MODULES = {"alfworld": "envs.alfworld_env"}
+
+
+class EnvModule(Protocol):
+    """What the package of an environment has to offer."""
+
+    @property
+    def SPLITS(self) -> tuple[str, ...]: ...  # noqa: N802 (a constant of the module)
+
+    def describe(self) -> EnvDescription: ...
+
+    def make(self, settings: Settings) -> LocalEnv: ...
+
+    def games(self, split: str, settings: Settings) -> list[GameTask]: ...
+
+
+def names() -> list[str]:
+    """The known environments: the values of `--env`."""
+    return sorted(_MODULES)
+
+
+def _module(env: str) -> EnvModule:
+    if env not in _MODULES:
+        raise UsageError(f"unknown environment {env!r}: choose one of {', '.join(names())}")
+    return cast(EnvModule, importlib.import_module(_MODULES[env]))
+
+
+def describe(env: str) -> EnvDescription:
+    """What the environment says of itself; UsageError for an unknown name (as in all functions here)."""
+    return _module(env).describe()
+
+
+def make(env: str, settings: Settings) -> LocalEnv:
+    """A new environment, for use inside an environment process; raises DataError where its data is missing."""
+    return _module(env).make(settings)
+
+
+def games(env: str, split: str, settings: Settings) -> list[GameTask]:
+    """Every game of a split, once, in a stable order; UsageError for an unknown split, DataError for unusable data."""
+    module = _module(env)
+    if split not in module.SPLITS:
+        raise UsageError(f"unknown split {split!r} of {env}: choose one of {', '.join(module.SPLITS)}")
+    return module.games(split, settings)
