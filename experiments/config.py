@@ -1,0 +1,114 @@
+"""What a run is: all that its results depend on, written down in its folder, and compared when it is resumed."""
+
+import hashlib
+import random
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from envs.registry import games
+from memory.procedure import Form, SameGoal, Update
+from runtime.config import Settings
+from runtime.errors import DataError, UsageError
+from runtime.events import EpisodeSpec, Retrieval, Task
+
+Mode = Literal["online", "offline", "build"]
+
+
+class RunConfig(BaseModel):
+    """The flags of `memp online` and `memp offline`; see `bin/run.py` for their meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Mode
+    exp_name: str
+    model: str
+    env: str = "alfworld"
+    split: str = "dev"
+    max_steps: int = 30
+    few_shot: bool = False
+    use_memory: bool = True
+    build: Form = "proceduralization"
+    retrieve: Retrieval = "query"
+    update: Update = "adjustment"
+    same_goal: SameGoal = "merge"
+    top_k: int = 3
+    group_size: int | None = None
+    limit: int | None = None
+    seed: int = 0
+    temperature: float = 0.0
+    builder_model: str | None = None
+    episode_tokens: int | None = None
+    run_tokens: int | None = None
+    trajectories: Path | None = None
+    memory: Path | None = None
+    embedding_model: str | None = None
+    """Taken from the settings when the run begins."""
+    batch_size: int = 16
+    workers: int = 1
+
+    @property
+    def learns(self) -> bool:
+        """Whether a curator runs beside the workers: online with memory; offline memory is frozen before the first task."""
+        return self.mode == "online" and self.use_memory
+
+    @property
+    def spec(self) -> EpisodeSpec:
+        shared = EpisodeSpec.model_fields.keys() & type(self).model_fields.keys()
+        return EpisodeSpec(**{name: getattr(self, name) for name in shared})
+
+
+SPEED_ONLY = {"batch_size", "workers"}
+"""Fields that may differ when a run is resumed: results do not depend on them in principle."""
+
+
+def prepare_folder(config: RunConfig, settings: Settings, *, overwrite: bool) -> Path:
+    """The run's folder with its `config.json`. Raises `UsageError` where it holds a run of another configuration."""
+    folder = settings.runs_dir / config.exp_name
+    stored = folder / "config.json"
+    try:
+        if overwrite:
+            for name in ("episodes.jsonl", "summary.json", "report.html", "memory.jsonl", "config.json"):
+                (folder / name).unlink(missing_ok=True)
+        elif stored.exists():
+            _check_same(config, stored)
+        folder.mkdir(parents=True, exist_ok=True)
+        stored.write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{folder} can't be written ({error.strerror}); free some space or choose another --runs-dir") from None
+    return folder
+
+
+def _check_same(config: RunConfig, stored: Path) -> None:
+    try:
+        before = RunConfig.model_validate_json(stored.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{stored} is damaged ({str(error).splitlines()[0]}); --overwrite starts the run afresh") from None
+    old, new = before.model_dump(), config.model_dump()
+    differing = sorted(name for name in old if old[name] != new[name] and name not in SPEED_ONLY)
+    if differing:
+        changes = ", ".join(f"{name}: {old[name]} → {new[name]}" for name in differing)
+        raise UsageError(f"{config.exp_name} was begun with other settings ({changes}): choose another --exp_name, or --overwrite it")
+
+
+def make_tasks(config: RunConfig, settings: Settings, epoch: int) -> list[Task]:
+    """Every game of the split once, in an order drawn by the seed; the first `limit` of them, cut into groups."""
+    found = games(config.env, config.split, settings)
+    random.Random(config.seed).shuffle(found)  # noqa: S311 - an order, no secret
+    return [_task(config, epoch, index, goal, game) for index, (goal, game) in enumerate(found[: config.limit])]
+
+
+def _task(config: RunConfig, epoch: int, index: int, goal: str, game: dict[str, Any]) -> Task:
+    group = None if config.group_size is None else index // config.group_size
+    digest = hashlib.sha256(repr(sorted(game.items())).encode()).hexdigest()[:8]
+    return Task(
+        id=f"{config.split}-{index:05d}-{digest}",
+        epoch=epoch,
+        env=config.env,
+        goal=goal,
+        game=game,
+        index=index,
+        group=group,
+        spec=config.spec,
+    )

@@ -1,0 +1,92 @@
+"""The demo: all of memp on one machine with nothing set up, played by the stand-in model.
+
+Two runs over the same generated households: a control without memory, then online learning from nothing.
+"""
+
+import json
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import PIPE
+
+import anyio
+from anyio.streams.buffered import BufferedByteReceiveStream
+from anyio.to_thread import run_sync
+from pydantic import SecretStr
+from rich.console import Console
+
+from envs.alfworld_env.households import generate
+from experiments.config import RunConfig
+from experiments.driver import Result, drive
+from experiments.live import live, print_comparison, print_procedures
+from experiments.report import write_report
+from memory.transfer import read_memory
+from runtime.config import Settings
+from runtime.errors import MempError
+
+MODEL = "stand-in-strong"
+TASKS = 48
+SEED = 7
+
+OPENING = f"""\
+[bold]The model is the stand-in[/bold]: a scripted player behind a real HTTP server ({MODEL}), not a language model.
+It knows the grammar of actions, but neither where things are kept nor which appliance does what, unless memory says so.
+"""
+
+
+async def play(settings: Settings, tasks: int) -> None:
+    """Control, then online learning over the same games; prints both, the learned procedures and the report's path."""
+    console = Console()
+    console.print(OPENING)
+    async with stand_in_process() as base_url:
+        settings = with_stand_in(settings, base_url)
+        settings = settings.model_copy(update={"alfworld_data": await run_sync(households, settings.data_dir / "households", tasks)})
+        control = await _run(console, settings, "demo-control", tasks, use_memory=False)
+        online = await _run(console, settings, "demo-online", tasks, use_memory=True)
+    write_report(online.folder, control=control.folder)
+    _, procedures = read_memory(online.folder / "memory.jsonl")
+    print_procedures(console, procedures, most=3)
+    print_comparison(console, f"{MODEL} (the stand-in, no language model) on generated households", control, online)
+    console.print(f"report: {online.report}", soft_wrap=True, highlight=False)
+
+
+async def _run(console: Console, settings: Settings, name: str, tasks: int, *, use_memory: bool) -> Result:
+    config = RunConfig(mode="online", exp_name=name, model=MODEL, limit=tasks, use_memory=use_memory)
+    with live(console, "with memory, learning" if use_memory else "control, no memory") as show:
+        return await drive(config, settings, overwrite=True, show=show)
+
+
+def with_stand_in(settings: Settings, base_url: str) -> Settings:
+    """Settings that send all model calls to the stand-in."""
+    return settings.model_copy(
+        update={
+            "base_url": base_url,
+            "embedding_base_url": base_url,
+            "api_key": SecretStr("stand-in"),
+            "embedding_api_key": SecretStr("stand-in"),
+            "embedding_model": "stand-in-embedding",
+        }
+    )
+
+
+@asynccontextmanager
+async def stand_in_process() -> AsyncGenerator[str]:
+    """A stand-in model server in a process of its own; gives its base URL."""
+    command = [sys.executable, "-m", "experiments.stand_in", "--exit-with-parent"]
+    process = await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=None, start_new_session=True)
+    try:
+        if process.stdout is None:
+            raise MempError("the stand-in model could not be started")
+        line = await BufferedByteReceiveStream(process.stdout).receive_until(b"\n", 10_000)
+        yield json.loads(line)["base_url"]
+    finally:
+        process.terminate()
+        with anyio.CancelScope(shield=True):
+            await process.aclose()
+
+
+def households(folder: Path, count: int) -> Path:
+    """Generated games, made once and kept."""
+    generate(count, SEED, folder, split="dev")
+    return folder

@@ -1,0 +1,225 @@
+"""One run from its first task to its report: offline (build, freeze, evaluate) or online (learn while working).
+
+The driver plays no episode itself. It submits tasks, keeps the processes alive, records what they commit, and ends when
+every task is settled and every trajectory applied. Killed at any point, it goes on where it was when started again.
+"""
+
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import structlog
+
+from experiments.config import RunConfig, make_tasks, prepare_folder
+from experiments.fleet import Fleet, open_fleet
+from experiments.offline import read_experience
+from experiments.recorder import Recorder
+from experiments.report import write_report
+from experiments.results import EpisodeRow, read_rows
+from experiments.summary import Summary, summarise, write_summary
+from memory.store import Memory, open_memory
+from memory.transfer import export_memory, import_memory
+from runtime.bus.consumer import register_group
+from runtime.bus.namespace import Namespace, open_namespace
+from runtime.config import Settings
+from runtime.embeddings import open_embedder
+from runtime.errors import UsageError
+from runtime.events import Progress, Task
+from runtime.keys import CURATORS
+from runtime.llm import Sampling, open_llm
+from runtime.preflight import preflight
+from runtime.server import Server, connect, open_server
+
+log = structlog.get_logger()
+
+POLL = 0.25
+"""Seconds between two looks at the counters."""
+
+
+@dataclass
+class Snapshot:
+    """Where a run stands, for whoever shows it."""
+
+    total: int = 0
+    phase: str = "starting"
+    in_flight: int = 0
+    progress: Progress = field(default_factory=Progress)
+    rows: list[EpisodeRow] = field(default_factory=list[EpisodeRow])
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left: its folder and its summary."""
+
+    folder: Path
+    summary: Summary
+    report: Path
+
+
+@dataclass
+class Run:
+    """One run under way."""
+
+    config: RunConfig
+    settings: Settings
+    folder: Path
+    server: Server
+    namespace: Namespace
+    memory: Memory | None
+    fleet: Fleet
+    snapshot: Snapshot
+    show: Callable[[Snapshot], None]
+
+    async def offline_memory(self) -> None:
+        """Fill the memory that a run starts with: an exported one, or one built from stored trajectories."""
+        if self.memory is None:
+            return
+        if self.config.memory:
+            self.snapshot.phase = "importing memory"
+            await import_memory(self.memory, self.config.memory)
+        if self.config.trajectories:
+            self.snapshot.phase = "building memory"
+            experience = read_experience(self.config, self.namespace.epoch)
+            self.snapshot.total = len(experience)
+            await register_group(self.namespace.client, self.namespace.keys.trajectories, CURATORS)
+            await self.namespace.submit_trajectories(experience)
+            self.start_curator()
+            await self._until(lambda progress: progress.applied >= len(experience))
+            await self.fleet.stop("curator")
+            await self.namespace.remove_group(self.namespace.keys.trajectories, CURATORS)
+
+    async def episodes(self, recorder: Recorder, tasks: list[Task]) -> None:
+        """Submit all tasks, or group after group, and wait until all that they bring about has happened."""
+        self.snapshot.phase, self.snapshot.total = "playing", len(tasks)
+        before = (await self.namespace.progress()).applied if not self.config.learns else 0
+        if self.config.learns:
+            await register_group(self.namespace.client, self.namespace.keys.trajectories, CURATORS)
+            self.start_curator()
+        for number in range(self.config.workers):
+            self.fleet.start(f"worker-{number}", "worker", "--exp-name", self.config.exp_name)
+        played = 0
+        for group in _groups(tasks):
+            await self.namespace.submit_tasks(group)
+            played += len(group)
+            await self._until(lambda progress, due=played: self._settled(progress, before) >= due)
+            await self._until(lambda _progress, due=played: recorder.recorded >= due)
+
+    def start_curator(self) -> None:
+        config = self.config
+        facts = ["--facts"] if config.retrieve == "avefact" else []
+        choices = {"--exp-name": config.exp_name, "--model": config.builder_model or config.model, "--build": config.build}
+        choices |= {"--update": config.update, "--same-goal": config.same_goal}
+        self.fleet.start("curator", "curator", *(part for pair in choices.items() for part in pair), *facts)
+
+    def _settled(self, progress: Progress, before: int) -> int:
+        """Tasks of which nothing more will come; trajectories that were built from offline are no tasks."""
+        return progress.applied + progress.dead if self.config.learns else progress.settled - before
+
+    async def _until(self, done: Callable[[Progress], bool]) -> None:
+        while True:
+            self.snapshot.progress = await self.namespace.progress()
+            self.snapshot.in_flight = await self.namespace.in_flight()
+            self.show(self.snapshot)
+            if done(self.snapshot.progress):
+                return
+            await anyio.sleep(POLL)
+
+
+async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show: Callable[[Snapshot], None]) -> Result:
+    """Run `config` to its end, or on from where it was. Raises `MempError` for all that a user can mend."""
+    config = config.model_copy(update={"embedding_model": settings.embedding_model})
+    _check(config)
+    make_tasks(config, settings, epoch=0)  # unusable games are told before anything is begun
+    folder = prepare_folder(config, settings, overwrite=overwrite)
+    async with _opened(config, settings, folder, overwrite, show) as run:
+        await run.offline_memory()
+        recorder = Recorder(run.namespace, folder / "episodes.jsonl", settings.lease)
+        await recorder.open()
+        run.snapshot.rows = recorder.rows
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(recorder.run)
+            await run.episodes(recorder, make_tasks(config, settings, run.namespace.epoch))
+            tasks.cancel_scope.cancel()
+        await recorder.close()
+        await run.fleet.stop()
+        if run.memory:
+            await export_memory(run.memory, folder / "memory.jsonl")
+    return finish(config, folder)
+
+
+async def build_memory(config: RunConfig, settings: Settings, *, overwrite: bool, show: Callable[[Snapshot], None]) -> tuple[Path, int]:
+    """Build procedures from `config.trajectories` and export them; gives the file and how many it holds."""
+    config = config.model_copy(update={"embedding_model": settings.embedding_model})
+    experience = read_experience(config, epoch=0)
+    log.info("experience_read", trajectories=len(experience))
+    folder = prepare_folder(config, settings, overwrite=overwrite)
+    async with _opened(config, settings, folder, overwrite, show) as run:
+        await run.offline_memory()
+        if run.memory is None:
+            raise UsageError("building needs --use-memory")
+        return folder / "memory.jsonl", await export_memory(run.memory, folder / "memory.jsonl")
+
+
+def finish(config: RunConfig, folder: Path) -> Result:
+    """Summary and report of what has been recorded."""
+    summary = summarise(read_rows(folder / "episodes.jsonl"), model=config.model, embedding_model=config.embedding_model)
+    write_summary(folder, summary)
+    return Result(folder, summary, write_report(folder))
+
+
+@asynccontextmanager
+async def _opened(
+    config: RunConfig, settings: Settings, folder: Path, overwrite: bool, show: Callable[[Snapshot], None]
+) -> AsyncGenerator[Run]:
+    async with AsyncExitStack() as stack:
+        embedder = await stack.enter_async_context(open_embedder(settings))
+        async with open_llm(settings) as llm:
+            await preflight(llm, Sampling(model=config.model), embedder if config.use_memory else None)
+        server = await stack.enter_async_context(open_server(settings))
+        client = await stack.enter_async_context(connect(server.url))
+        namespace = await open_namespace(client, config.exp_name, overwrite=overwrite)
+        memory = None
+        if config.use_memory:
+            memory = await open_memory(namespace, embedder, search=server.search)
+        fleet = await stack.enter_async_context(open_fleet(folder / "logs", _environment(config, settings, server)))
+        yield Run(config, settings, folder, server, namespace, memory, fleet, Snapshot(), show)
+
+
+def _environment(config: RunConfig, settings: Settings, server: Server) -> dict[str, str]:
+    """What the children are told beyond what they inherit."""
+    processes = max(1, (os.cpu_count() or 2) // config.workers)
+    return {
+        "REDIS_URL": server.url,
+        "MEMP_SLOTS": str(config.batch_size),
+        "MEMP_ENV_PROCESSES": str(min(processes, settings.env_processes)),
+        "MEMP_LOG_LEVEL": settings.log_level,
+        **_endpoints(settings),
+    }
+
+
+def _endpoints(settings: Settings) -> dict[str, str]:
+    """Settings that a caller may have set without the environment; keys travel by the environment, never by arguments."""
+    given = {
+        "OPENAI_BASE_URL": settings.base_url,
+        "EMBEDDING_MODEL_BASE_URL": settings.embedding_base_url,
+        "OPENAI_API_KEY": settings.api_key.get_secret_value() if settings.api_key else None,
+        "EMBEDDING_MODEL_KEY": settings.embedding_api_key.get_secret_value() if settings.embedding_api_key else None,
+        "MEMP_EMBEDDING_MODEL": settings.embedding_model,
+        "ALFWORLD_DATA": str(settings.alfworld_data) if settings.alfworld_data else None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _groups(tasks: list[Task]) -> list[list[Task]]:
+    numbers = sorted({task.group for task in tasks if task.group is not None})
+    return [[task for task in tasks if task.group == number] for number in numbers] or [tasks]
+
+
+def _check(config: RunConfig) -> None:
+    if config.mode == "offline" and config.use_memory and not (config.trajectories or config.memory):
+        raise UsageError("offline needs a memory to evaluate: --trajectories FILE to build one, or --memory FILE, or --no-use-memory")
+    if config.group_size is not None and not config.learns:
+        raise UsageError("--group-size makes groups wait for the curator, and this run has none: leave it out")

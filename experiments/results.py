@@ -1,0 +1,246 @@
+"""What a run leaves behind: `episodes.jsonl`, one line per episode."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any, Literal, Self
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from runtime.errors import DataError, MempError
+from runtime.events import Arm, DeadLetter, Retrieved, Role, Task, Trajectory, Usage
+
+log = structlog.get_logger()
+
+Outcome = Literal["finished", "aborted", "dead"]
+
+
+class EpisodeRow(BaseModel):
+    """One line of `episodes.jsonl`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entry: str
+    """Id of the stream entry that it records; of a dead letter, with `dead:` before it, as that is another stream."""
+    task_id: str
+    index: int
+    group: int | None
+    env: str
+    goal: str
+    game: str
+    """What was played, the same in every run of it: runs are compared game by game."""
+    task_type: str | None
+    arm: Arm
+    outcome: Outcome
+    """`dead`: the task used up its deliveries, there is no trajectory; it counts as a failure. `aborted` counts for nothing."""
+    reason: str | None
+    success: bool
+    reward: float
+    steps: Annotated[int, Field(ge=0)]
+    retrieved: tuple[Retrieved, ...]
+    memory_version: int
+    usage: dict[Role, Usage]
+    attempt: int
+    worker: str | None
+    seconds: float
+
+    @property
+    def counts(self) -> bool:
+        """Whether its success or failure says something of the agent."""
+        return self.outcome != "aborted"
+
+    @property
+    def tokens(self) -> int:
+        return sum(usage.tokens for usage in self.usage.values())
+
+
+def row(trajectory: Trajectory, entry: str) -> EpisodeRow:
+    """The line of a committed trajectory."""
+    recall = trajectory.recall
+    return EpisodeRow(
+        **_of_task(trajectory.task),
+        entry=entry,
+        arm=recall.arm,
+        outcome=trajectory.outcome,
+        reason=trajectory.reason,
+        success=trajectory.success,
+        reward=trajectory.reward,
+        steps=len(trajectory.steps),
+        retrieved=recall.retrieved,
+        memory_version=recall.memory_version,
+        usage=trajectory.usage,
+        attempt=trajectory.attempt,
+        worker=trajectory.worker,
+        seconds=trajectory.seconds,
+    )
+
+
+def dead_row(task: Task, letter: DeadLetter, entry: str) -> EpisodeRow:
+    """The line of a task that ended on the dead-letter stream."""
+    return EpisodeRow(
+        **_of_task(task),
+        entry=f"dead:{entry}",
+        arm="memory" if task.spec.use_memory else "control",
+        outcome="dead",
+        reason=letter.reason,
+        success=False,
+        reward=0.0,
+        steps=0,
+        retrieved=(),
+        memory_version=0,
+        usage={},
+        attempt=letter.deliveries,
+        worker=None,
+        seconds=0.0,
+    )
+
+
+def _of_task(task: Task) -> dict[str, Any]:
+    game = task.game
+    kind = game.get("type")
+    return {
+        "task_id": task.id,
+        "index": task.index,
+        "group": task.group,
+        "env": task.env,
+        "goal": task.goal,
+        "game": str(game.get("path") or game.get("name") or task.id),
+        "task_type": None if kind is None else str(kind),
+    }
+
+
+class EpisodeLog:
+    """Append-only writer of `episodes.jsonl`: what `append` has returned for is on disk, once.
+
+    A last line that a crash tore is cut off on opening. Raises `DataError` where another line is malformed, `MempError`
+    where the file can't be written. Its calls block for the disk: call them from a thread.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        rows, size = _opened(path)
+        self.entries = {each.entry for each in rows}
+        self.tasks = {each.task_id for each in rows}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            if os.fstat(self._file).st_size > size:
+                os.ftruncate(self._file, size)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+
+    def append(self, rows: Iterable[EpisodeRow]) -> int:
+        """Write the rows whose entry and task are both new; returns how many. On an error none of them is there."""
+        fresh: dict[str, EpisodeRow] = {}
+        for each in rows:
+            if each.entry not in self.entries and each.task_id not in self.tasks:
+                fresh.setdefault(each.task_id, each)
+        if fresh:
+            self._write("".join(f"{each.model_dump_json()}\n" for each in fresh.values()).encode())
+            self.entries.update(each.entry for each in fresh.values())
+            self.tasks.update(fresh)
+        return len(fresh)
+
+    def _write(self, data: bytes) -> None:
+        size = os.fstat(self._file).st_size
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+            os.fsync(self._file)
+        except OSError as error:
+            with suppress(OSError):  # a device can't be cut
+                os.ftruncate(self._file, size)
+            raise _unwritable(self._path, error) from None
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def read_rows(path: Path) -> list[EpisodeRow]:
+    """All lines, in the order of recording; one still being written is left out.
+
+    Raises `DataError` where the file is missing or a line is malformed.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} can't be read ({error.strerror}): name the folder of a run that has recorded episodes") from None
+    return _parse(path, data[: data.rfind(b"\n") + 1])
+
+
+def _opened(path: Path) -> tuple[list[EpisodeRow], int]:
+    """The rows of a file about to be written, and the length in bytes up to which it is whole."""
+    if not path.is_file():
+        return [], 0
+    data = path.read_bytes()
+    lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+    if lines and not _is_json(lines[-1]):
+        lines.pop()
+    whole = b"".join(lines)
+    if len(whole) < len(data):
+        log.warning("torn_line_cut", path=str(path), bytes=len(data) - len(whole))
+    return _parse(path, whole), len(whole)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _parse(path: Path, data: bytes) -> list[EpisodeRow]:
+    rows: list[EpisodeRow] = []
+    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+        try:
+            rows.append(EpisodeRow.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise DataError(f"{path}, line {number}: {where} {first['msg']}. Mend or delete the line, or use --overwrite") from None
+    return rows
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Put `text` at `path` so that a reader, or a crash, sees the old file or the new one. Raises `MempError`."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name is on disk only once its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unwritable(path: Path, error: OSError) -> MempError:
+    return MempError(
+        f"{path} can't be written ({error.strerror}): free space there or mend its permissions, "
+        "then give the same command again; it goes on where it stopped"
+    )

@@ -1,0 +1,110 @@
+"""Whole runs with real processes, killed for real: online, offline, resumed, interrupted."""
+
+import json
+import signal
+from collections import Counter
+from pathlib import Path
+
+import anyio
+import pytest
+
+from envs.alfworld_env.households import generate
+from experiments.stand_in.options import Options
+from experiments.stand_in.server import stand_in
+from tests.experiments.command import Memp, kill, until
+
+GAMES = 10
+MODEL = ("--model", "stand-in-strong", "--env", "alfworld", "--split", "dev")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("households")
+    generate(GAMES, 11, folder, "dev")
+    return folder
+
+
+@pytest.mark.timeout(240)
+async def test_run_whose_worker_and_curator_are_killed_completes_with_nothing_lost_or_doubled(tmp_path: Path, data: Path) -> None:
+    async with stand_in(Options(latency_ms=80)) as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        async with memp.start("online", *MODEL, "--exp-name", "killed", "--batch-size", "4") as run:
+            await until(lambda: model.stats.roles["agent"] >= 20)
+            await kill(run, "worker")
+            await until(lambda: model.stats.roles["builder"] >= 2, 120)
+            await kill(run, "curator")
+            with anyio.fail_after(180):
+                assert await run.wait() == 0, memp.output
+        rows = memp.rows("killed")
+        assert Counter(row.task_id for row in rows) == {row.task_id: 1 for row in rows}
+        assert len({row.game for row in rows}) == len(rows) == GAMES
+        assert {row.outcome for row in rows} == {"finished"}
+        status = await memp.status("killed")
+        assert (status["progress"]["committed"], status["progress"]["applied"]) == (GAMES, GAMES)
+        # Only what was in flight when a process died may be asked again: at most one call per episode or build in hand.
+        assert sum(times - 1 for name, times in model.stats.repeated().items() if not name.startswith("embedding")) <= 4 + 8
+
+
+@pytest.mark.timeout(240)
+async def test_run_whose_driver_is_killed_goes_on_when_the_command_is_given_again(tmp_path: Path, data: Path) -> None:
+    async with stand_in(Options(latency_ms=40)) as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        command = ("online", *MODEL, "--exp-name", "resumed", "--batch-size", "2")
+        async with memp.start(*command) as run:
+            await until(lambda: len(memp.rows("resumed")) >= 2, 120)
+            run.kill()
+            await run.wait()
+        before = memp.rows("resumed")
+        code, output = await memp.run(*command)
+        assert code == 0, output
+        rows = memp.rows("resumed")
+        assert rows[: len(before)] == before
+        assert len({row.task_id for row in rows}) == len(rows) == GAMES
+        code, output = await memp.run(*command)
+        assert code == 0, output
+        assert memp.rows("resumed") == rows
+
+
+@pytest.mark.timeout(240)
+async def test_run_interrupted_keeps_its_state_and_says_how_to_go_on(tmp_path: Path, data: Path) -> None:
+    async with stand_in(Options(latency_ms=40)) as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        async with memp.start("online", *MODEL, "--exp-name", "stopped", "--batch-size", "2") as run:
+            await until(lambda: len(memp.rows("stopped")) >= 1, 120)
+            run.send_signal(signal.SIGINT)
+            with anyio.fail_after(30):
+                assert await run.wait() == 130, memp.output
+        assert "give the same command again" in memp.output
+        assert "Traceback" not in memp.output
+        progress = (await memp.status("stopped"))["progress"]
+        assert progress["committed"] >= len(memp.rows("stopped")) >= 1
+
+
+@pytest.mark.timeout(240)
+async def test_grouped_run_learns_in_groups_and_leaves_a_report(tmp_path: Path, data: Path) -> None:
+    async with stand_in() as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        code, output = await memp.run("online", *MODEL, "--exp_name", "grouped", "--group_size", "4", "--batch_size", "4")
+        assert code == 0, output
+        rows = sorted(memp.rows("grouped"), key=lambda row: row.index)
+        assert [row.group for row in rows] == [0] * 4 + [1] * 4 + [2] * 2
+        versions = [{row.memory_version for row in rows if row.group == group} for group in range(3)]
+        assert versions[0] == {0}
+        assert all(len(seen) == 1 for seen in versions), "an episode saw memory change within its group"
+        folder = tmp_path / "runs" / "grouped"
+        assert json.loads((folder / "summary.json").read_text())["n"] == GAMES
+        assert (folder / "report.html").read_text().startswith("<!")
+        assert len((folder / "memory.jsonl").read_text().splitlines()) > 1
+
+
+@pytest.mark.timeout(240)
+async def test_memory_exported_by_one_run_serves_another_frozen(tmp_path: Path, data: Path) -> None:
+    async with stand_in() as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        code, output = await memp.run("online", *MODEL, "--exp-name", "teacher", "--limit", "4")
+        assert code == 0, output
+        memory = tmp_path / "runs" / "teacher" / "memory.jsonl"
+        code, output = await memp.run("offline", "--model", "stand-in-weak", "--exp-name", "pupil", "--limit", "4", "--memory", str(memory))
+        assert code == 0, output
+        assert any(row.retrieved for row in memp.rows("pupil"))
+        assert (await memp.status("pupil"))["progress"]["version"] == 1  # the import, and nothing since
