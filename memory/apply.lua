@@ -67,6 +67,7 @@ for _, write in ipairs(plan.writes) do
   redis.call('HSET', key('revisions', write.procedure), write.number, write.revision)
   for _, old in ipairs(write.history) do redis.call('HSET', key('revisions', write.procedure), old[1], old[2]) end
   if write.vector then redis.call('HSET', key('procedure', write.procedure), 'vector', ARGV[11 + write.vector]) end
+  if write.expects == 0 then redis.call('HINCRBY', KEYS[1], 'procedures', 1) end
   if write.goal then redis.call('HSET', KEYS[7], write.goal, write.procedure) end
   for number, fact in ipairs(write.facts) do
     redis.call('HSET', key('fact', write.procedure .. ':' .. number), 'procedure', write.procedure, 'env', fact.env,

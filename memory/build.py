@@ -6,6 +6,7 @@ proceduralization   both
 """
 
 import json
+import re
 from collections.abc import Callable
 
 import structlog
@@ -19,6 +20,11 @@ from runtime.events import Role, Trajectory
 from runtime.llm import LLM, Message, Sampling
 
 log = structlog.get_logger()
+
+_FENCE = re.compile(r"\A\s*```[^\n]*\n|\n?[ \t]*```\s*\Z")
+"""A code fence around a whole answer."""
+
+_WORD = re.compile(r"[^\W_]+")
 
 Describe = Callable[[str], EnvDescription]
 """From the name of an environment to its description, which the prompts speak of."""
@@ -55,7 +61,7 @@ class Builder:
 
     async def _ask(self, role: Role, prompt: str) -> str:
         completion = await self._llm.complete([Message(role="user", content=prompt)], role=role, sampling=self._sampling)
-        text = completion.text.strip().removeprefix("```").removesuffix("```").strip()
+        text = _FENCE.sub("", completion.text).strip()
         if not text:
             raise ProcedureError(f"the {role} model answered nothing")
         return text
@@ -70,7 +76,7 @@ class FactExtractor:
         self._describe = describe
 
     async def extract(self, env: str, goal: str) -> dict[str, str]:
-        """Names (lower case) and values; empty, with a warning in the log, where the answer is no JSON object."""
+        """Names and values as `parse_facts` gives them; empty, with a warning in the log, where the answer is no JSON object."""
         prompt = prompts.FACTS.format(environment=self._describe(env).rules, task=goal)
         completion = await self._llm.complete([Message(role="user", content=prompt)], role="facts", sampling=self._sampling)
         facts = parse_facts(completion.text)
@@ -80,16 +86,19 @@ class FactExtractor:
 
 
 def parse_facts(text: str) -> dict[str, str]:
-    """The first JSON object in a text, as names and non-empty values; lists are joined, nested objects left out."""
+    """The first JSON object in a text, as names and non-empty values; lists are joined, nested objects left out.
+
+    Names are put in lower case with one blank between words, so that `Object-Type` and `object_type` meet.
+    """
     start = text.find("{")
     if start < 0:
         return {}
     try:
         found, _ = json.JSONDecoder().raw_decode(text[start:])
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     flat = {name: ", ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
-    plain = {str(name).strip().lower(): value for name, value in flat.items() if isinstance(value, str | int | float)}
+    plain = {" ".join(_WORD.findall(name.lower())): value for name, value in flat.items() if isinstance(value, str | int | float)}
     return {name: str(value).strip() for name, value in sorted(plain.items()) if name and str(value).strip()}
 
 

@@ -15,6 +15,8 @@ from runtime.keys import Keys
 
 Vector = NDArray[np.float32]
 """Shape (dimension,), of length 1."""
+DIGITS = 6
+"""Decimals of a distance: beyond them, what two ways of adding up give for the same vectors differs."""
 
 
 class Hit(NamedTuple):
@@ -75,9 +77,14 @@ class RedisIndex:
                     raise
 
     async def nearest(self, vector: Vector, k: int, env: str) -> list[Hit]:
-        query = VectorQuery(vector.tolist(), "vector", return_fields=RETURNED, num_results=k, filter_expression=_active(env))
-        hits = [self._hit(row) for row in await self._query(self._procedures, self._keys.index, query)]
-        return sorted(hits, key=lambda hit: (hit.distance, hit.procedure))
+        size = k + 1
+        while True:
+            query = VectorQuery(vector.tolist(), "vector", return_fields=RETURNED, num_results=size, filter_expression=_active(env))
+            found = [self._hit(row) for row in await self._query(self._procedures, self._keys.index, query)]
+            hits = sorted(found, key=lambda hit: (hit.distance, hit.procedure))
+            if len(hits) < size or hits[-1].distance != hits[k - 1].distance:
+                return hits[:k]
+            size *= 4  # the cut goes through equally close ones, of which the server picks any
 
     async def draw(self, start: float, k: int, env: str) -> list[Hit]:
         hits: dict[str, Hit] = {}
@@ -98,7 +105,7 @@ class RedisIndex:
         return await index.query(query)
 
     def _hit(self, row: dict[str, Any]) -> Hit:
-        distance = float(row["vector_distance"]) if "vector_distance" in row else None
+        distance = round(float(row["vector_distance"]), DIGITS) if "vector_distance" in row else None
         name = str(row["id"]).removeprefix(self._keys.procedure(""))
         return Hit(name, int(row["revision"]), row["goal"], Content.model_validate_json(row["body"]), distance)
 

@@ -6,11 +6,12 @@ It follows the memory's version: each query first takes in what the changes sinc
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from memory.index import Hit, Vector
+from memory.index import DIGITS, Hit, Vector
 from memory.procedure import Content
 from runtime.bus.scripts import Client
 from runtime.keys import Keys
@@ -33,17 +34,20 @@ class Rows:
             self.fields.append(fields)
         if at >= len(self.vectors):
             grown = np.zeros((max(64, 2 * len(self.vectors)), len(vector)), np.float32)
-            grown[: len(self.vectors)] = self.vectors
+            if len(self.vectors):
+                grown[: len(self.vectors)] = self.vectors
             self.vectors = grown
         self.fields[at], self.vectors[at] = fields, vector
 
     def nearest(self, vector: Vector, k: int, wanted: dict[str, str]) -> list[tuple[int, float]]:
-        """(row, cosine distance) of the k closest rows that have the wanted fields."""
+        """(row, cosine distance) of the k closest rows that have the wanted fields, equally close ones by name."""
         rows = [at for at, fields in enumerate(self.fields) if wanted.items() <= fields.items()]
         if not rows:
             return []
-        distances = 1.0 - self.vectors[rows] @ vector
-        return [(rows[at], float(distances[at])) for at in np.argsort(distances, kind="stable")[:k]]
+        distances = np.round(1.0 - self.vectors[rows] @ vector, DIGITS)
+        farthest = np.partition(distances, k - 1)[k - 1] if k < len(rows) else np.inf
+        near = [(float(distances[at]), self.names[rows[at]], rows[at]) for at in np.flatnonzero(distances <= farthest)]
+        return [(row, round(distance, DIGITS)) for distance, _, row in sorted(near)[:k]]
 
 
 class LocalIndex:
@@ -52,15 +56,15 @@ class LocalIndex:
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
         self._keys = keys
+        self._lock = anyio.Lock()
         self._version = -1
-        self._seen = "-"
+        self._seen = "0-0"
         self._procedures = Rows()
         self._facts = Rows()
 
     async def nearest(self, vector: Vector, k: int, env: str) -> list[Hit]:
         await self._follow()
-        found = self._procedures.nearest(vector, k, {"env": env, "status": "active"})
-        return sorted((self._hit(at, distance) for at, distance in found), key=lambda hit: (hit.distance, hit.procedure))
+        return [self._hit(at, distance) for at, distance in self._procedures.nearest(vector, k, {"env": env, "status": "active"})]
 
     async def draw(self, start: float, k: int, env: str) -> list[Hit]:
         await self._follow()
@@ -75,29 +79,34 @@ class LocalIndex:
         return {self._facts.fields[at]["procedure"] for at, _ in self._facts.nearest(vector, k, wanted)}
 
     async def _follow(self) -> None:
-        version = int(await self._client.hget(self._keys.meta, "version") or 0)
-        if version == self._version:
-            return
-        touched = await self._touched(version)
-        if touched is None:
-            self._procedures, self._facts = Rows(), Rows()
-            touched = await self._all()
-        for name in touched:
-            await self._take_in(name)
-        self._version = version
+        async with self._lock:  # the rows are whole before anyone looks at them
+            version = int(await self._client.hget(self._keys.meta, "version") or 0)
+            if version == self._version:
+                return
+            touched = await self._touched(version - self._version) if 0 <= self._version < version else None
+            if touched is None:
+                touched = await self._begin()
+            for name in touched:
+                await self._take_in(name)
+            self._version = version
 
-    async def _touched(self, version: int) -> list[str] | None:
+    async def _begin(self) -> list[str]:
+        """Forget all rows; returns all procedures. Where the stream ends is noted first: what comes later is taken in again."""
+        last: Any = await self._client.xrevrange(self._keys.changes, "+", "-", count=1)
+        self._seen = last[0][0].decode() if last else "0-0"
+        self._procedures, self._facts = Rows(), Rows()
+        return await self._all()
+
+    async def _touched(self, behind: int) -> list[str] | None:
         """Procedures that the changes since the last look touched; None where the stream does not reach back so far."""
-        since = self._seen if self._seen == "-" else f"({self._seen}"
-        entries: Any = await self._client.xrange(self._keys.changes, since, "+")
-        reaches_back = len(entries) >= version - self._version and self._version >= 0
+        entries: Any = await self._client.xrange(self._keys.changes, f"({self._seen}", "+")
         names: list[str] = []
         for entry, fields in entries:
             self._seen = entry.decode()
             change = orjson.loads(fields[b"event"])
             names += [write["procedure"] for write in change["writes"]]
             names += [old["procedure"] for old in orjson.loads(fields[b"deprecated"])]
-        return list(dict.fromkeys(names)) if reaches_back else None
+        return list(dict.fromkeys(names)) if len(entries) >= behind else None
 
     async def _all(self) -> list[str]:
         prefix = self._keys.procedure("")

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from runtime.events import Event, Role, Usage
 
 Form = Literal["trajectory", "script", "proceduralization"]
+Update = Literal["vanilla", "validation", "adjustment"]
+SameGoal = Literal["merge", "add"]
 Status = Literal["active", "deprecated"]
 Kind = Literal["built", "merged", "adjusted", "deprecated", "restored", "reverted", "imported"]
 
@@ -67,7 +69,7 @@ class Procedure(Record):
     goal: str
     unique: bool = True
     """Whether it claims its goal (`--same-goal merge`)."""
-    revisions: tuple[Revision, ...]
+    revisions: Annotated[tuple[Revision, ...], Field(min_length=1)]
     sources: tuple[str, ...] = ()
     credit: dict[int, Credit] = {}
     facts: tuple[Fact, ...] = ()
@@ -138,7 +140,7 @@ class Change(Event):
     writes: tuple[Write, ...] = ()
     sources: tuple[Source, ...] = ()
     reason: str | None = None
-    usage: dict[Role, Usage] = {}
+    usage: dict[Role, Usage] = Field(default_factory=dict[Role, Usage])
     """What building it cost."""
 
     @property

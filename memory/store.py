@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 import orjson
-from runtime.embeddings import Embedder
 
 from memory.index import ProcedureIndex, RedisIndex, Vector
 from memory.local_index import LocalIndex
-from memory.procedure import Change, Credit, Fact, Procedure, Revision, Write, goal_digest
+from memory.plan import plan
+from memory.procedure import Change, Procedure, goal_digest
+from memory.read import procedure_ids, read_procedure
 from runtime.bus.consumer import Delivery
 from runtime.bus.namespace import Namespace, dead_letter
 from runtime.bus.scripts import Client
+from runtime.embeddings import Embedder
 from runtime.errors import EmbeddingMismatch, LeaseLost, RevisionConflict
 from runtime.events import Trajectory
 
@@ -47,38 +49,18 @@ class Memory:
         """Number of changes that memory has absorbed."""
         return int(await self._client.hget(self._keys.meta, "version") or 0)
 
-    async def ids(self) -> list[str]:
-        """All procedures, deprecated ones too, in order of id."""
-        prefix = self._keys.procedure("")
-        return sorted([key.decode().removeprefix(prefix) async for key in self._client.scan_iter(match=f"{prefix}*", count=1000)])
-
     async def serving(self, env: str, goal: str) -> Procedure | None:
         """The procedure that holds this goal under `--same-goal merge`."""
         held = await self._client.hget(self._keys.goals, goal_digest(env, goal))
         return await self.get(held.decode()) if held else None
 
+    async def ids(self) -> list[str]:
+        """All procedures, deprecated ones too, in order of id."""
+        return await procedure_ids(self._client, self._keys)
+
     async def get(self, procedure: str) -> Procedure | None:
         """A procedure with all its revisions, facts and counters; None if there is none of that id."""
-        keys = self._keys
-        pipe = self._client.pipeline(transaction=True)
-        pipe.hgetall(keys.procedure(procedure))
-        pipe.hgetall(keys.revisions(procedure))
-        pipe.hgetall(keys.credit(procedure))
-        pipe.lrange(keys.sources(procedure), 0, -1)
-        fields, revisions, credit, sources = await pipe.execute()
-        if not fields:
-            return None
-        return Procedure(
-            id=procedure,
-            env=fields[b"env"].decode(),
-            goal=fields[b"goal"].decode(),
-            unique=fields[b"unique"] == b"1",
-            revisions=tuple(Revision.model_validate_json(revisions[number]) for number in sorted(revisions, key=int)),
-            sources=tuple(source.decode() for source in sources),
-            credit=_credits(credit),
-            facts=await self._facts(procedure),
-            vector=base64.b64encode(fields[b"vector"]).decode(),
-        )
+        return await read_procedure(self._client, self._keys, procedure)
 
     async def learn(
         self, change: Change, trajectory: Trajectory, delivery: Delivery, rule: Deprecation, *, give_up: str | None = None
@@ -106,7 +88,7 @@ class Memory:
         self, change: Change, rule: Deprecation, epoch: int, event: tuple[Any, ...], group: int | None, task: str, letter: str
     ) -> bytes:
         keys = self._keys
-        plan, vectors = _plan(change, rule)
+        planned, vectors = plan(change, rule.uses, rule.share)
         answer: bytes = await self.namespace.scripts.call(
             APPLY,
             [
@@ -120,21 +102,11 @@ class Memory:
                 keys.journal(epoch, f"curator:{task}"),
                 keys.dead,
             ],
-            [keys.prefix, epoch, *event, "" if change.empty else change.model_dump_json(), orjson.dumps(plan), letter, *vectors],
+            [keys.prefix, epoch, *event, "" if change.empty else change.model_dump_json(), orjson.dumps(planned), letter, *vectors],
         )
         if answer == b"conflict":
             raise RevisionConflict("a procedure was revised meanwhile; compute the change anew")
         return answer
-
-    async def _facts(self, procedure: str) -> tuple[Fact, ...]:
-        facts: list[Fact] = []
-        while True:
-            key = self._keys.fact(procedure, len(facts) + 1)
-            stored: dict[bytes, bytes] = await self._client.hgetall(key)
-            if not stored:
-                return tuple(facts)
-            vector = base64.b64encode(stored[b"vector"]).decode()
-            facts.append(Fact(name=stored[b"name"].decode(), value=stored[b"value"].decode(), vector=vector))
 
 
 class NotYourTurn(RevisionConflict):
@@ -174,48 +146,3 @@ def encode(vector: Vector) -> str:
 def decode(vector: str) -> Vector:
     """Inverse of `encode`."""
     return np.frombuffer(base64.b64decode(vector), "<f4")
-
-
-def _credits(counters: dict[bytes, bytes]) -> dict[int, Credit]:
-    revisions = sorted({int(name.split(b":")[1]) for name in counters})
-    return {
-        number: Credit(uses=int(counters.get(b"uses:%d" % number, 0)), successes=int(counters.get(b"successes:%d" % number, 0)))
-        for number in revisions
-    }
-
-
-def _plan(change: Change, rule: Deprecation) -> tuple[dict[str, Any], list[bytes]]:
-    """What the script needs of a change: flat fields, and the vectors as bytes, numbered from 1."""
-    vectors: list[bytes] = []
-    return {
-        "uses": [use.model_dump() for use in change.uses],
-        "writes": [_write(write, vectors) for write in change.writes],
-        "sources": [source.model_dump() for source in change.sources],
-        "deprecate_uses": rule.uses,
-        "deprecate_share": rule.share,
-    }, vectors
-
-
-def _write(write: Write, vectors: list[bytes]) -> dict[str, Any]:
-    def number(vector: str | None) -> int:
-        vectors.append(base64.b64decode(vector or ""))
-        return len(vectors)
-
-    revision, new = write.revision, write.new
-    fields = {
-        "revision": str(revision.number),
-        "status": revision.status,
-        "steps": str(revision.steps),
-        "body": revision.content.model_dump_json(),
-    }
-    plan: dict[str, Any] = {"procedure": write.procedure, "expects": write.expects, "number": revision.number}
-    plan |= {"revision": revision.model_dump_json(), "facts": [], "sources": list(write.sources), "credit": []}
-    plan["history"] = [[old.number, old.model_dump_json()] for old in write.history]
-    for of, credit in write.credit.items():
-        plan["credit"] += [[f"uses:{of}", credit.uses], [f"successes:{of}", credit.successes]]
-    if new:
-        fields |= {"env": new.env, "goal": new.goal, "unique": str(int(new.unique)), "shuffle": f"{int(write.procedure, 16) / 16 ** len(write.procedure):.9f}"}
-        plan |= {"vector": number(new.vector), **({"goal": goal_digest(new.env, new.goal)} if new.unique else {})}
-        plan["facts"] = [{"env": new.env, "name": fact.name, "value": fact.value, "vector": number(fact.vector)} for fact in new.facts]
-    plan["fields"] = [part for pair in fields.items() for part in pair]
-    return plan

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from memory.procedure import Change, Fact, Header, NewProcedure, Procedure, Write
-from memory.store import Memory, encode
+from memory.store import Memory, decode, encode
 from runtime.errors import DataError, RevisionConflict
 
 BATCH = 50
@@ -42,7 +42,7 @@ def read_memory(path: Path) -> tuple[Header, list[Procedure]]:
     if not lines:
         raise DataError(f"{path} is empty; expected a file that `memp memory export` wrote")
     header = _parse(Header, path, *lines[0])
-    return header, [_parse(Procedure, path, number, line) for number, line in lines[1:]]
+    return header, [_procedure(header, path, number, line) for number, line in lines[1:]]
 
 
 async def import_memory(memory: Memory, path: Path) -> int:
@@ -81,6 +81,21 @@ async def _write(memory: Memory, procedure: Procedure, same: bool) -> Write:
         credit=procedure.credit,
         sources=procedure.sources,
     )
+
+
+def _procedure(header: Header, path: Path, number: int, line: str) -> Procedure:
+    procedure: Procedure = _parse(Procedure, path, number, line)
+    for vector in (procedure.vector, *(fact.vector for fact in procedure.facts)):
+        if vector is not None and not _fits(vector, header.dimension):
+            raise DataError(f"{path}, line {number}: a vector that is not base64 of {header.dimension} float32 numbers")
+    return procedure
+
+
+def _fits(vector: str, dimension: int) -> bool:
+    try:
+        return decode(vector).shape == (dimension,)
+    except ValueError:
+        return False
 
 
 def _without_vectors(procedure: Procedure) -> Procedure:

@@ -9,15 +9,11 @@ where one of them has moved on, and it is computed anew.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from memory.build import Builder, FactExtractor
-from memory.procedure import Cause, Change, Fact, NewProcedure, Procedure, Revision, Source, Use, Write, procedure_id
+from memory.procedure import Cause, Change, Fact, NewProcedure, Procedure, Revision, SameGoal, Source, Update, Use, Write, procedure_id
 from memory.store import Memory, encode
 from runtime.events import Trajectory
-
-Update = Literal["vanilla", "validation", "adjustment"]
-SameGoal = Literal["merge", "add"]
 
 
 @dataclass(frozen=True)

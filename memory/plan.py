@@ -1,0 +1,66 @@
+"""What the apply script is given: a change as flat fields, and its vectors as bytes."""
+
+import base64
+import hashlib
+from typing import Any
+
+from memory.procedure import Change, Credit, NewProcedure, Write, goal_digest
+
+
+def plan(change: Change, deprecate_uses: int, deprecate_share: float) -> tuple[dict[str, Any], list[bytes]]:
+    """What the script needs of a change: flat fields, and the vectors as bytes, numbered from 1."""
+    vectors: list[bytes] = []
+    return {
+        "uses": [use.model_dump() for use in change.uses],
+        "writes": [_write(write, vectors) for write in change.writes],
+        "sources": [source.model_dump() for source in change.sources],
+        "deprecate_uses": deprecate_uses,
+        "deprecate_share": deprecate_share,
+    }, vectors
+
+
+def _write(write: Write, vectors: list[bytes]) -> dict[str, Any]:
+    revision = write.revision
+    plan: dict[str, Any] = {
+        "procedure": write.procedure,
+        "expects": write.expects,
+        "number": revision.number,
+        "revision": revision.model_dump_json(),
+        "history": [[old.number, old.model_dump_json()] for old in write.history],
+        "credit": [counter for number, credit in write.credit.items() for counter in _counters(number, credit)],
+        "sources": list(write.sources),
+        "facts": [],
+    }
+    fields = {
+        "revision": str(revision.number),
+        "status": revision.status,
+        "steps": str(revision.steps),
+        "body": revision.content.model_dump_json(),
+    }
+    if write.new:
+        fields |= _identity(write.procedure, write.new)
+        plan |= _embedded(write.new, vectors)
+    plan["fields"] = [part for pair in fields.items() for part in pair]
+    return plan
+
+
+def _counters(number: int, credit: Credit) -> list[list[Any]]:
+    return [[f"uses:{number}", credit.uses], [f"successes:{number}", credit.successes]]
+
+
+def _identity(procedure: str, new: NewProcedure) -> dict[str, str]:
+    """Fields that no revision changes; `shuffle` places the procedure on the ring that `random` draws from."""
+    place = int(hashlib.sha256(procedure.encode()).hexdigest()[:12], 16) / 16**12
+    return {"env": new.env, "goal": new.goal, "unique": str(int(new.unique)), "shuffle": f"{place:.9f}"}
+
+
+def _embedded(new: NewProcedure, vectors: list[bytes]) -> dict[str, Any]:
+    """Vectors of the goal and its facts, by their number among the script's arguments."""
+
+    def number(vector: str | None) -> int:
+        vectors.append(base64.b64decode(vector or ""))
+        return len(vectors)
+
+    facts = [{"env": new.env, "name": fact.name, "value": fact.value, "vector": number(fact.vector)} for fact in new.facts]
+    goal = {"goal": goal_digest(new.env, new.goal)} if new.unique else {}
+    return {"vector": number(new.vector), "facts": facts, **goal}
