@@ -12,7 +12,7 @@ import structlog
 from pydantic import ValidationError
 
 from envs.pool import EnvPool
-from envs.registry import describe
+from envs.registry import describe, names
 from memory.retrieve import Retriever
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.journal import Journal, JournaledLLM
@@ -68,7 +68,7 @@ class EpisodeWorker:
                 await self._commit(work, trajectory)
 
     async def _read(self, work: Work) -> Task | None:
-        """The task, or None where there is nothing to play: unreadable, of a closed epoch, or delivered too often."""
+        """The task, or None where there is nothing to play: unreadable, of a closed epoch, unknown here, or delivered too often."""
         delivery = work.delivery
         try:
             task = Task.model_validate_json(delivery.payload or b"")
@@ -76,8 +76,13 @@ class EpisodeWorker:
             log.error("task_unreadable", entry=delivery.entry)
             await self.namespace.drop(delivery, f"unreadable task: {error.errors()[0]['msg']}")
             return None
-        if task.epoch != self.namespace.epoch:
+        if task.epoch > self.namespace.epoch:
+            raise UsageError(f"namespace {self.namespace.keys.namespace} was started afresh: start this worker again, too")
+        if task.epoch < self.namespace.epoch:
             await self.namespace.drop(delivery, None)
+            return None
+        if task.env not in names():
+            await self._give_up(work, task, f"unknown environment {task.env!r}")
             return None
         if delivery.deliveries > self.settings.max_deliveries:
             await self._give_up(work, task, f"{delivery.deliveries - 1} workers ended while playing it")

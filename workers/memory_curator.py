@@ -6,7 +6,7 @@ import anyio
 import structlog
 from pydantic import ValidationError
 
-from envs.registry import describe
+from envs.registry import describe, names
 from memory.build import Builder, FactExtractor
 from memory.procedure import Change, Form
 from memory.store import Deprecation, Memory, NotYourTurn
@@ -15,7 +15,7 @@ from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.journal import Journal, JournaledLLM
 from runtime.bus.pump import Pump, Work
 from runtime.config import Settings
-from runtime.errors import LLMUnavailable, ProcedureError, RequestRejected, RevisionConflict
+from runtime.errors import BusError, LLMRejected, ProcedureError, RevisionConflict, ServerError, UsageError
 from runtime.events import Trajectory
 from runtime.keys import CURATORS
 from runtime.llm import LLM, Sampling
@@ -23,8 +23,8 @@ from workers.turns import Turns
 
 log = structlog.get_logger()
 
-BUILD_ERRORS = (ProcedureError, LLMUnavailable, RequestRejected)
-"""What makes one build fail; tried again with the next delivery, given up with the last."""
+NO_BUILD_ERRORS = (BusError, ServerError, LLMRejected, UsageError)
+"""What says nothing of the build. All else makes it fail: it is tried again with the next delivery, given up with the last."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,13 @@ class MemoryCurator:
             log.error("trajectory_unreadable", entry=delivery.entry)
             await namespace.drop(delivery, f"unreadable trajectory: {error.errors()[0]['msg']}")
             return
-        if trajectory.task.epoch != namespace.epoch:
+        if trajectory.task.epoch > namespace.epoch:
+            raise UsageError(f"namespace {namespace.keys.namespace} was started afresh: start this curator again, too")
+        if trajectory.task.epoch < namespace.epoch:
             await namespace.drop(delivery, None)
+            return
+        if trajectory.task.env not in names():
+            await namespace.drop(delivery, f"unknown environment {trajectory.task.env!r}")
             return
         with structlog.contextvars.bound_contextvars(trajectory=trajectory.id, attempt=delivery.deliveries):
             await self._learn(work, trajectory)
@@ -88,8 +93,12 @@ class MemoryCurator:
         facts = FactExtractor(llm, self.sampling, describe)
         updater = Updater(self.memory, Builder(llm, self.sampling, self.form, describe), facts, self.policy)
         try:
+            if delivery.deliveries > self.settings.max_deliveries:
+                raise ProcedureError(f"{delivery.deliveries - 1} curators ended while building it")
             change = await updater.change(trajectory, success=success)
-        except BUILD_ERRORS as error:
+        except NO_BUILD_ERRORS:
+            raise
+        except Exception as error:
             if delivery.deliveries < self.settings.max_deliveries:
                 raise
             failure = f"{type(error).__name__}: {error}"

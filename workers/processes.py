@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -24,6 +24,7 @@ from runtime.errors import UsageError
 from runtime.events import Task
 from runtime.llm import LLM, Sampling, open_llm
 from runtime.server import connect, probe
+from runtime.tasks import open_tasks
 from workers.episode_worker import EpisodeWorker
 from workers.memory_curator import MemoryCurator
 
@@ -103,8 +104,8 @@ class _Retrievers:
         return Retriever(self._memory, FactExtractor(llm, sampling, describe), self._thresholds)
 
 
-async def _until_told(pump: Pump, parent: int | None, *beside: Callable[[], Awaitable[None]]) -> None:
-    async with anyio.create_task_group() as tasks:
+async def _until_told(pump: Pump, parent: int | None, *beside: Callable[[], Coroutine[None, None, None]]) -> None:
+    async with open_tasks() as tasks:
         tasks.start_soon(_stop_on_signal, pump)
         if parent is not None:
             tasks.start_soon(_stop_with, pump, parent)

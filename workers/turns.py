@@ -28,7 +28,8 @@ class Turns:
             try:
                 await event.wait()
             finally:
-                self._waiting.pop(place, None)
+                if self._waiting.get(place) is event:  # the same entry, delivered here once more, may wait by now
+                    del self._waiting[place]
 
     async def watch(self) -> None:
         """Wake those whose turn has come; runs as long as the curator does."""

@@ -1,0 +1,133 @@
+"""Looking: `memp status`, `memp procedures list|show|history`, `memp doctor`."""
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bin.options import DataDir, ExpName, a_namespace, load_settings, quiet, run
+from memory.procedure import Procedure
+from runtime.config import Settings
+from runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from runtime.bus.status import Status
+
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Id = Annotated[str, typer.Argument(help="Id of a procedure (`memp procedures list` shows them).")]
+
+procedures = typer.Typer(help="What has been learned.", no_args_is_help=True)
+
+
+def status(exp_name: ExpName, as_json: Json = False, data_dir: DataDir = None) -> None:
+    """Streams, lag, pending entries, dead letters and procedures of a namespace."""
+    found: Status = run(_status, quiet(load_settings(data_dir=data_dir)), exp_name)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+        return
+    table = _table("stream", "entries", "group", "consumers", "pending", "lag", title=f"{exp_name}, epoch {found.epoch}")
+    for stream in found.streams:
+        table.add_row(stream.name, str(stream.entries), *([""] * 4))
+        for group in stream.groups:
+            table.add_row("", "", group.name, str(group.consumers), str(group.pending), "?" if group.lag is None else str(group.lag))
+    _print(table)
+    counters = ", ".join(f"{name} {value}" for name, value in found.progress.model_dump().items())
+    typer.echo(counters)
+
+
+def doctor(as_json: Json = False, data_dir: DataDir = None) -> None:
+    """Say what was found (server, module, versions, model endpoint, ALFWorld data, compiler) and what to do about the rest."""
+    from experiments.doctor import examine
+
+    findings = run(examine, quiet(load_settings(data_dir=data_dir)))
+    if as_json:
+        typer.echo(json.dumps([finding._asdict() for finding in findings], indent=2))
+        return
+    table = _table("", "what", "found", "what to do")
+    for finding in findings:
+        table.add_row("[green]ok[/green]" if finding.ok else "[yellow]--[/yellow]", finding.what, finding.found, finding.advice)
+    _print(table)
+
+
+@procedures.command("list")
+def list_procedures(exp_name: ExpName, as_json: Json = False, data_dir: DataDir = None) -> None:
+    """All procedures with their uses and successes."""
+    found: list[Procedure] = run(_procedures, quiet(load_settings(data_dir=data_dir)), exp_name)
+    if as_json:
+        typer.echo(json.dumps([each.model_dump(mode="json", exclude={"vector"}) for each in found], indent=2))
+        return
+    table = _table("id", "goal", "status", "revision", "uses", "successes", "sources")
+    for each in found:
+        uses, successes = (sum(getattr(credit, name) for credit in each.credit.values()) for name in ("uses", "successes"))
+        current = each.current
+        table.add_row(each.id, each.goal, current.status, str(current.number), str(uses), str(successes), str(len(each.sources)))
+    _print(table)
+
+
+@procedures.command("show")
+def show(procedure: Id, exp_name: ExpName, data_dir: DataDir = None) -> None:
+    """What a procedure says now."""
+    found: Procedure = run(_procedure, quiet(load_settings(data_dir=data_dir)), exp_name, procedure)
+    current = found.current
+    typer.echo(f"{found.goal}\nrevision {current.number} ({current.cause.kind}), {current.status}\n")
+    typer.echo("\n\n".join(text for text in (current.content.script, current.content.trajectory) if text))
+
+
+@procedures.command("history")
+def history(procedure: Id, exp_name: ExpName, data_dir: DataDir = None) -> None:
+    """All revisions of a procedure: why each came to be, how it did, and what it changed."""
+    found: Procedure = run(_procedure, quiet(load_settings(data_dir=data_dir)), exp_name, procedure)
+    before = ""
+    for revision in found.revisions:
+        credit = found.credit.get(revision.number)
+        did = f"{credit.successes} of {credit.uses} successful" if credit else "never used"
+        typer.echo(f"revision {revision.number}: {revision.cause.kind} from {', '.join(revision.cause.trajectories) or '-'}; {did}")
+        after = "\n".join(text for text in (revision.content.script, revision.content.trajectory) if text)
+        for line in list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1))[2:]:
+            typer.echo(f"    {line}")
+        before = after
+
+
+def _table(*columns: str, title: str | None = None) -> "Table":
+    from rich.table import Table
+
+    return Table(*columns, title=title)
+
+
+def _print(table: "Table") -> None:
+    from rich.console import Console
+
+    Console().print(table)
+
+
+async def _status(settings: Settings, name: str) -> "Status":
+    from runtime.bus.status import read_status
+
+    async with a_namespace(settings, name) as namespace:
+        return await read_status(namespace)
+
+
+async def _procedures(settings: Settings, name: str) -> list[Procedure]:
+    from memory.read import read_procedures
+
+    async with a_namespace(settings, name) as namespace:
+        return await read_procedures(namespace.client, namespace.keys)
+
+
+async def _procedure(settings: Settings, name: str, procedure: str) -> Procedure:
+    from memory.read import read_procedure
+
+    async with a_namespace(settings, name) as namespace:
+        found = await read_procedure(namespace.client, namespace.keys, procedure)
+    if found is None:
+        raise UsageError(f"{name} has no procedure {procedure}: `memp procedures list --exp-name {name}` shows those it has")
+    return found
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(status)
+    app.command()(doctor)
+    app.add_typer(procedures, name="procedures")

@@ -1,0 +1,107 @@
+"""What several commands share: settings from flags, the environment and defaults; running; telling errors."""
+
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+import typer
+from pydantic import ValidationError
+
+from runtime.config import Settings
+from runtime.errors import MempError, UsageError
+from runtime.logs import configure_logs
+
+if TYPE_CHECKING:
+    from memory.store import Memory
+    from runtime.bus.namespace import Namespace
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the embedded server's data.")]
+RunsDir = Annotated[Path | None, typer.Option("--runs-dir", help="Folder that holds a folder per run.")]
+ExpName = Annotated[str, typer.Option("--exp-name", help="Name of the experiment: its namespace and its folder.")]
+Parent = Annotated[int | None, typer.Option("--parent", hidden=True)]
+
+
+def load_settings(**given: Any) -> Settings:
+    """Settings of this process: flags (those that are not None) before the environment. Raises `UsageError`."""
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    configure_logs(settings.log_level)
+    return settings
+
+
+def quiet(settings: Settings) -> Settings:
+    """For commands that draw on the terminal: warnings only, unless MEMP_LOG_LEVEL asks for more."""
+    if "MEMP_LOG_LEVEL" not in os.environ:
+        configure_logs("warning")
+    return settings
+
+
+def run(function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
+    """Run an async command to its end; SIGTERM ends it as Ctrl-C does, in peace. Errors pass through to `guarded`."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    return anyio.run(function, *args)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+@asynccontextmanager
+async def a_namespace(settings: Settings, name: str) -> AsyncGenerator["Namespace"]:
+    """A namespace on the server at hand: of REDIS_URL, running on the data directory, or started for this command."""
+    from runtime.bus.namespace import open_namespace
+    from runtime.server import connect, open_server
+
+    async with open_server(settings, attach=True) as server, connect(server.url) as client:
+        yield await open_namespace(client, name)
+
+
+@asynccontextmanager
+async def a_memory(settings: Settings, name: str) -> AsyncGenerator["Memory"]:
+    """A namespace's memory, with the embedding model of the settings."""
+    from runtime.server import connect, open_server
+    from workers.processes import opened_memory
+
+    async with (
+        open_server(settings, attach=True) as server,
+        connect(server.url) as client,
+        opened_memory(settings, client, server.search, name) as memory,
+    ):
+        yield memory
+
+
+def guarded(command: Callable[[], None]) -> int:
+    """Run the command line; the exit code is 2 for usage, 1 for failure, 130 for an interrupt. No traceback for what a user can cause."""
+    try:
+        command()
+    except KeyboardInterrupt:
+        print("memp: interrupted; all that was done is kept", file=sys.stderr)
+        return 130
+    except BaseExceptionGroup as group:
+        return _tell(_first(group))
+    except MempError as error:
+        return _tell(error)
+    return 0
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error of a group that says most: one of ours, else the first."""
+    flat: list[BaseException] = []
+    for error in group.exceptions:
+        flat += [_first(error)] if isinstance(error, BaseExceptionGroup) else [error]
+    return next((error for error in flat if isinstance(error, MempError)), flat[0])
+
+
+def _tell(error: BaseException) -> int:
+    if not isinstance(error, MempError):
+        raise error
+    print(f"memp: {error}", file=sys.stderr)
+    return error.exit_code

@@ -1,0 +1,205 @@
+"""The curator at work in this process: a real server, a real model over HTTP."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from experiments.stand_in.options import Options
+from experiments.stand_in.server import stand_in
+from memory.procedure import Change, Form
+from memory.store import Memory
+from memory.update import Policy
+from runtime.errors import LLMRejected, UsageError
+from runtime.keys import CURATORS
+from runtime.llm import Sampling
+from tests.events import task, trajectory
+from tests.memory.changes import new, put, stored
+from tests.support import Place, commit, curator, dead_letters, models, opened, running, scripted, settings, until
+from workers.memory_curator import MemoryCurator
+
+LEASE = 2.0
+"""What failed is taken up again after a quarter of it."""
+
+
+@asynccontextmanager
+async def curating(
+    url: str, name: str, base_url: str, *, form: Form = "script", policy: Policy | None = None, **changes: Any
+) -> AsyncGenerator[MemoryCurator]:
+    """A curator over a new memory, not yet at work."""
+    over = settings(base_url, lease=LEASE, **changes)
+    async with opened(Place(url, search=False), name, over) as memory, models(over) as clients:
+        yield MemoryCurator(memory, clients.llm, Sampling(model="stand-in"), form, policy or Policy(), over)
+
+
+async def applied(memory: Memory, count: int) -> None:
+    async def done() -> bool:
+        return (await memory.namespace.progress()).applied == count
+
+    await until(done)
+
+
+async def dead(memory: Memory, count: int) -> None:
+    async def done() -> bool:
+        return len(await dead_letters(memory.namespace)) == count
+
+    await until(done)
+
+
+async def changes(memory: Memory) -> list[Change]:
+    entries: Any = await memory.namespace.client.xrange(memory.namespace.keys.changes)
+    return [Change.model_validate_json(fields[b"event"]) for _, fields in entries]
+
+
+async def test_success_becomes_a_procedure_with_what_it_cost(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options()) as model, curating(server_url, namespace_name, model.base_url) as works:
+        memory = works.memory
+        await memory.namespace.submit_trajectories([trajectory(task(0))])
+        async with running(works.pump()):
+            await applied(memory, 1)
+        [name] = await memory.ids()
+        assert (await stored(memory, name)).goal == task(0).goal
+        [change] = await changes(memory)
+        assert change.usage["builder"].input > 100
+        assert await memory.namespace.client.xlen(memory.namespace.keys.trajectories) == 0
+
+
+async def test_success_is_by_the_environments_threshold_of_reward(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options()) as model, curating(server_url, namespace_name, model.base_url, policy=Policy("validation")) as works:
+        await works.memory.namespace.submit_trajectories([trajectory(task(0), success=True, reward=0.9)])
+        async with running(works.pump()):
+            await applied(works.memory, 1)
+        assert await works.memory.ids() == []
+
+
+async def test_aborted_episode_is_applied_without_credit(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options()) as model, curating(server_url, namespace_name, model.base_url, policy=Policy("vanilla")) as works:
+        await put(works.memory, new("p"))
+        aborted = trajectory(task(0), success=False, outcome="aborted", reason="budget", retrieved=(("p", 1),))
+        await works.memory.namespace.submit_trajectories([aborted])
+        async with running(works.pump()):
+            await applied(works.memory, 1)
+        assert (await stored(works.memory, "p")).credit == {}
+        assert (await works.memory.ids(), model.stats.chat) == (["p"], 0)
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"\xff{", "unreadable trajectory"),
+        (b'{"v": 2}', "unreadable trajectory"),
+        (trajectory(task(0).model_copy(update={"env": "elsewhere"})).model_dump_json().encode(), "unknown environment 'elsewhere'"),
+    ],
+)
+async def test_event_that_cannot_be_read_goes_to_the_dead_letters(
+    server_url: str, namespace_name: str, payload: bytes, reason: str
+) -> None:
+    async with stand_in(Options()) as model, curating(server_url, namespace_name, model.base_url) as works:
+        namespace = works.memory.namespace
+        await namespace.client.xadd(namespace.keys.trajectories, {"event": payload})
+        await namespace.submit_trajectories([trajectory(task(1))])
+        async with running(works.pump()):
+            await applied(works.memory, 1)
+            await dead(works.memory, 1)
+        [letter] = await dead_letters(namespace)
+        assert letter.reason.startswith(reason)
+        assert await namespace.client.xlen(namespace.keys.trajectories) == 0
+
+
+async def test_second_delivery_asks_the_model_nothing_again(server_url: str, namespace_name: str) -> None:
+    async with scripted(lambda _: "Steps:\n1. go") as model, curating(server_url, namespace_name, model.base_url) as works:
+        await works.memory.namespace.submit_trajectories([trajectory(task(0))])
+        model.refused_embeddings = 2
+        async with running(works.pump()):
+            await applied(works.memory, 1)
+        assert (len(await works.memory.ids()), model.refused_embeddings, len(model.chats)) == (1, 0, 1)
+        assert await works.memory.namespace.client.exists(works.memory.namespace.keys.journal(1, "curator:task-0")) == 0
+
+
+async def test_concurrent_goals_alike_conflict_and_are_recomputed_from_the_journal(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options(latency_ms=50)) as model, curating(server_url, namespace_name, model.base_url) as works:
+        await works.memory.namespace.submit_trajectories([trajectory(task(number), steps=9 - number) for number in range(6)])
+        async with running(works.pump()):
+            await applied(works.memory, 6)
+        [name] = await works.memory.ids()
+        procedure = await stored(works.memory, name)
+        assert (len(procedure.sources), procedure.current.steps) == (6, 4)
+        assert [role for role in model.stats.repeated() if role.startswith("builder")] == []
+
+
+async def test_build_failing_for_good_gives_the_credit_and_a_dead_letter_of_the_build(server_url: str, namespace_name: str) -> None:
+    async with scripted(lambda _: 400) as model, curating(server_url, namespace_name, model.base_url) as works:
+        await put(works.memory, new("p"))
+        await works.memory.namespace.submit_trajectories([trajectory(task(0), retrieved=(("p", 1),))])
+        async with running(works.pump()):
+            await applied(works.memory, 1)
+        [letter] = await dead_letters(works.memory.namespace)
+        assert letter.reason.startswith("build: RequestRejected")
+        assert (letter.deliveries, len(model.chats)) == (3, 3)
+        assert (await stored(works.memory, "p")).credit[1].successes == 1
+        assert (await changes(works.memory))[-1].kind == "build_failed"
+        assert await works.memory.ids() == ["p"]
+
+
+async def test_build_that_ended_every_curator_is_given_up_without_another_try(server_url: str, namespace_name: str) -> None:
+    async with scripted(lambda _: "Steps:\n1. go") as model, curating(server_url, namespace_name, model.base_url) as works:
+        await works.memory.namespace.submit_trajectories([trajectory(task(0))])
+        lost = curator(works.memory.namespace, "lost", lease=0.0)
+        await lost.register()
+        await lost.read(1, block=0.1)
+        for _ in range(2):
+            await lost.reclaim(1)
+        await lost.release((await lost.reclaim(1))[0], failed=False)
+        [held] = await works.memory.namespace.client.xpending_range(lost.stream, CURATORS, "-", "+", 1)
+        assert held["times_delivered"] == 3
+        async with running(works.pump()):
+            await applied(works.memory, 1)
+        [letter] = await dead_letters(works.memory.namespace)
+        assert (letter.reason, model.chats) == ("build: ProcedureError: 3 curators ended while building it", [])
+
+
+async def test_wrong_key_ends_the_curator_and_spends_no_delivery(server_url: str, namespace_name: str) -> None:
+    async with scripted(lambda _: 401) as model, curating(server_url, namespace_name, model.base_url) as works:
+        await works.memory.namespace.submit_trajectories([trajectory(task(0))])
+        with pytest.raises(LLMRejected):
+            async with running(works.pump()):
+                await applied(works.memory, 1)
+        namespace = works.memory.namespace
+        [held] = await namespace.client.xpending_range(namespace.keys.trajectories, CURATORS, "-", "+", 1)
+        assert (held["times_delivered"], await dead_letters(namespace), len(model.chats)) == (0, [], 1)
+
+
+async def test_group_is_applied_in_task_order(server_url: str, namespace_name: str) -> None:
+    async with (
+        stand_in(Options()) as model,
+        curating(server_url, namespace_name, model.base_url, form="trajectory", curator_slots=2) as works,
+    ):
+        group = [trajectory(task(index, group=0, goal=f"put a mug in shelf {index}.")) for index in range(6)]
+        async with running(works.pump(), works.turns.watch):
+            await commit(works.memory.namespace, *reversed(group[:2] + group[3:]), dead=(group[2].task,))
+            await applied(works.memory, 5)
+        assert [change.trajectory for change in await changes(works.memory)] == [f"1:task-{index}" for index in (0, 1, 3, 4, 5)]
+
+
+async def test_two_failures_in_a_group_adjust_one_after_the_other(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options()) as model, curating(server_url, namespace_name, model.base_url) as works:
+        await put(works.memory, new("p"))
+        group = [trajectory(task(index, group=0), success=False, retrieved=(("p", 1),)) for index in range(2)]
+        async with running(works.pump(), works.turns.watch):
+            await commit(works.memory.namespace, *reversed(group))
+            await applied(works.memory, 2)
+        assert [each.cause.trajectories for each in (await stored(works.memory, "p")).revisions] == [(), ("1:task-0",), ("1:task-1",)]
+        assert model.stats.roles["adjustment"] == 2
+
+
+async def test_event_of_an_older_epoch_is_dropped_and_of_a_newer_one_ends_the_curator(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options()) as model, curating(server_url, namespace_name, model.base_url) as works:
+        namespace = works.memory.namespace
+        for epoch in (0, 2):
+            await namespace.client.xadd(namespace.keys.trajectories, {"event": trajectory(task(0, epoch=epoch)).model_dump_json()})
+        with pytest.raises(UsageError, match="was started afresh"):
+            async with running(works.pump()):
+                await applied(works.memory, 1)
+        assert await namespace.client.xlen(namespace.keys.trajectories) == 1
+        assert await dead_letters(namespace) == []
