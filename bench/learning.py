@@ -32,6 +32,7 @@ ARMS = {
     "control": "no memory",
     "query": "online, learning from nothing",
     "random": "the same, any k procedures",
+    "expert": "built from stored expert trajectories, frozen",
     "frozen": "what the query arm learned, frozen",
     "false": "the frozen memory with places and appliances exchanged",
     "irrelevant": "the frozen memory's goals over texts on travelling",
@@ -42,14 +43,22 @@ ARMS = {
 async def play(settings: Settings, games: int | None, seed: int, arm: str, folder: Path) -> list[EpisodeRow]:
     """One arm with one seed; the frozen arms need the query arm's memory of that seed."""
     name = f"{arm}-{seed}"
-    base = RunConfig(mode="online", exp_name=name, model=MODEL, split="dev", limit=games, seed=seed)
+    base = RunConfig(mode="online", exp_name=name, model=MODEL, split="dev", limit=games, seed=seed, batch_size=8)
     if arm in ("control", "query", "random"):
         config = base.model_copy(update={"use_memory": arm != "control", "retrieve": "random" if arm == "random" else "query"})
+    elif arm == "expert":
+        config = base.model_copy(update={"mode": "offline", "update": "validation", "trajectories": experts(settings)})
     else:
         learned = settings.runs_dir / f"query-{seed}" / "memory.jsonl"
         config = base.model_copy(update={"mode": "offline", "memory": _memory(arm, learned, folder / f"{name}.jsonl")})
     result = await drive(config, settings, overwrite=True, show=lambda _: None)
     return read_rows(result.folder / "episodes.jsonl")
+
+
+def experts(settings: Settings) -> Path | None:
+    """The stored expert trajectories beside the real games; None where there are none."""
+    path = (settings.alfworld_data or Path()) / "expert_trajectories.json"
+    return path if path.is_file() else None
 
 
 def _memory(arm: str, learned: Path, out: Path) -> Path:
@@ -110,11 +119,11 @@ async def main(games: int | None, seeds: int, real: bool, out: Path | None) -> N
             if not real:
                 generate(games or 60, 7, folder / "households", "dev", processes=2)
                 settings = settings.model_copy(update={"alfworld_data": folder / "households"})
-            runs: dict[str, list[list[EpisodeRow]]] = {arm: [] for arm in ARMS}
+            runs: dict[str, list[list[EpisodeRow]]] = {arm: [] for arm in ARMS if arm != "expert" or experts(settings)}
             for seed in range(seeds):
-                for arm in ARMS:
-                    runs[arm].append(await play(settings, games, seed, arm, folder))
-                    console.print(f"{arm}, seed {seed}: {len(runs[arm][-1])} episodes", style="dim")
+                for arm, played in runs.items():
+                    played.append(await play(settings, games, seed, arm, folder))
+                    console.print(f"{arm}, seed {seed}: {len(played[-1])} episodes", style="dim")
         where = "real ALFWorld games, dev" if real else "generated households"
         shown, lines = table(f"{MODEL} (the stand-in, no language model) on {where}, {seeds} seeds", runs)
         console.print(shown)

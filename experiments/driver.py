@@ -21,7 +21,7 @@ from experiments.report import write_report
 from experiments.results import EpisodeRow, read_rows
 from experiments.summary import Summary, summarise, write_summary
 from memory.store import Memory, open_memory
-from memory.transfer import export_memory, import_memory
+from memory.transfer import export_memory, import_memory, read_memory
 from runtime.bus.consumer import register_group
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.config import Settings
@@ -153,8 +153,7 @@ async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show:
 async def build_memory(config: RunConfig, settings: Settings, *, overwrite: bool, show: Callable[[Snapshot], None]) -> tuple[Path, int]:
     """Build procedures from `config.trajectories` and export them; gives the file and how many it holds."""
     config = config.model_copy(update={"embedding_model": settings.embedding_model})
-    experience = read_experience(config, epoch=0)
-    log.info("experience_read", trajectories=len(experience))
+    _check(config)
     folder = prepare_folder(config, settings, overwrite=overwrite)
     async with _opened(config, settings, folder, overwrite, show) as run:
         await run.offline_memory()
@@ -219,6 +218,13 @@ def _groups(tasks: list[Task]) -> list[list[Task]]:
 
 
 def _check(config: RunConfig) -> None:
+    """What can be told before anything is begun."""
+    if config.trajectories:
+        read_experience(config, epoch=0)
+    if config.memory:
+        _, procedures = read_memory(config.memory)
+        if config.retrieve == "avefact" and procedures and not any(procedure.facts for procedure in procedures):
+            raise UsageError(f"--retrieve avefact needs facts, and {config.memory} has none: build it with --retrieve avefact")
     if config.mode == "offline" and config.use_memory and not (config.trajectories or config.memory):
         raise UsageError("offline needs a memory to evaluate: --trajectories FILE to build one, or --memory FILE, or --no-use-memory")
     if config.group_size is not None and not config.learns:

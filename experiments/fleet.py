@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 PATIENCE = 15.0
 """Seconds that a process has to end after SIGTERM."""
+PAUSE = 0.5
+"""Seconds before one that was killed starts again, so that one which can't live does not take the machine."""
 
 
 class Fleet:
@@ -56,6 +58,7 @@ class Fleet:
                     self._give_up(name, code)
                 if name not in self._stopping:
                     log.warning("process_restarted", process=name, signal=-code)
+                    await anyio.sleep(PAUSE)
         finally:
             self._ended[name].set()
 

@@ -25,7 +25,7 @@ class Recorder:
     def __init__(self, namespace: Namespace, path: Path, lease: float) -> None:
         self._namespace = namespace
         self._log = EpisodeLog(path)
-        self.rows = read_rows(path)
+        self.rows = read_rows(path) if path.is_file() else []
         self._dead_seen = "-"
         keys = namespace.keys
         self._consumer = Consumer(namespace.client, keys.trajectories, RECORDER, name=consumer_name("recorder"), lease=lease)

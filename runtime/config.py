@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     high_water: int = 1000
     """Unapplied trajectories from which workers stop claiming tasks."""
 
-    max_distance: float = 0.6
-    """Cosine distance above which a procedure is not retrieved (strategy `query`)."""
+    max_distance: float = 1.0
+    """Cosine distance above which a procedure is not retrieved (strategy `query`); 1 is at right angles. The paper has no bound."""
     fact_similarity: float = 0.5
     """Cosine similarity from which two facts count as a match (strategy `avefact`)."""
     deprecate_uses: int = 3
