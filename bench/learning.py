@@ -127,7 +127,7 @@ async def main(games: int | None, seeds: int, real: bool, out: Path | None) -> N
         where = "real ALFWorld games, dev" if real else "generated households"
         shown, lines = table(f"{MODEL} (the stand-in, no language model) on {where}, {seeds} seeds", runs)
         console.print(shown)
-        count = differing(runs["emptied"], runs["control"])
+        count = differing(runs.get("emptied", []), runs["control"])
         console.print(f"episodes with an emptied memory that differ from the control's: {count}")
         if out:
             figures = {"where": where, "seeds": seeds, "arms": lines, "emptied_differing": count}

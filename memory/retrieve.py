@@ -25,7 +25,7 @@ CANDIDATES = 100
 class Thresholds:
     """`distance`: cosine distance above which `query` retrieves nothing; `similarity`: cosine from which facts match."""
 
-    distance: float = 0.6
+    distance: float = 1.0
     similarity: float = 0.5
 
 

@@ -1,43 +1,22 @@
 """The curator at work in this process: a real server, a real model over HTTP."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import stand_in
-from memory.procedure import Change, Form
+from memory.procedure import Change
 from memory.store import Memory
 from memory.update import Policy
 from runtime.errors import LLMRejected, UsageError
 from runtime.keys import CURATORS
-from runtime.llm import Sampling
+from runtime.llm import Completion
+from tests.curating import LEASE, applied, curating
 from tests.events import task, trajectory
 from tests.memory.changes import new, put, stored
-from tests.support import Place, commit, curator, dead_letters, models, opened, running, scripted, settings, until
-from workers.memory_curator import MemoryCurator
-
-LEASE = 2.0
-"""What failed is taken up again after a quarter of it."""
-
-
-@asynccontextmanager
-async def curating(
-    url: str, name: str, base_url: str, *, form: Form = "script", policy: Policy | None = None, **changes: Any
-) -> AsyncGenerator[MemoryCurator]:
-    """A curator over a new memory, not yet at work."""
-    over = settings(base_url, lease=LEASE, **changes)
-    async with opened(Place(url, search=False), name, over) as memory, models(over) as clients:
-        yield MemoryCurator(memory, clients.llm, Sampling(model="stand-in"), form, policy or Policy(), over)
-
-
-async def applied(memory: Memory, count: int) -> None:
-    async def done() -> bool:
-        return (await memory.namespace.progress()).applied == count
-
-    await until(done)
+from tests.support import commit, curator, dead_letters, running, scripted, until
 
 
 async def dead(memory: Memory, count: int) -> None:
@@ -148,15 +127,30 @@ async def test_build_that_ended_every_curator_is_given_up_without_another_try(se
         lost = curator(works.memory.namespace, "lost", lease=0.0)
         await lost.register()
         await lost.read(1, block=0.1)
-        for _ in range(2):
-            await lost.reclaim(1)
-        await lost.release((await lost.reclaim(1))[0], failed=False)
-        [held] = await works.memory.namespace.client.xpending_range(lost.stream, CURATORS, "-", "+", 1)
-        assert held["times_delivered"] == 3
+        await lost.reclaim(1)
+        [held] = await lost.reclaim(1)
+        lost.lease = LEASE
+        await lost.release(held, failed=True)
         async with running(works.pump()):
             await applied(works.memory, 1)
         [letter] = await dead_letters(works.memory.namespace)
         assert (letter.reason, model.chats) == ("build: ProcedureError: 3 curators ended while building it", [])
+
+
+class Broken:
+    """A model layer with a bug."""
+
+    async def complete(self, *_: Any, **__: Any) -> Completion:
+        raise KeyError("choices")
+
+
+async def test_bug_in_building_does_not_go_round_for_ever(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options()) as model, curating(server_url, namespace_name, model.base_url, max_deliveries=2) as works:
+        await works.memory.namespace.submit_trajectories([trajectory(task(0))])
+        async with running(replace(works, llm=Broken()).pump()):
+            await applied(works.memory, 1)
+        [letter] = await dead_letters(works.memory.namespace)
+        assert (letter.reason, letter.deliveries) == ("build: KeyError: 'choices'", 2)
 
 
 async def test_wrong_key_ends_the_curator_and_spends_no_delivery(server_url: str, namespace_name: str) -> None:
