@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from envs.registry import games
 from runtime.config import Settings, chat_endpoint
-from runtime.embeddings import open_embedder
 from runtime.errors import MempError
-from runtime.llm import open_llm
+from runtime.model.embeddings import open_embedder
+from runtime.model.llm import open_llm
 from runtime.server import mask_url, open_server
 
 PACKAGES = (

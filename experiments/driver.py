@@ -25,12 +25,12 @@ from memory.transfer import export_memory, import_memory, read_memory
 from runtime.bus.consumer import register_group
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.config import Settings
-from runtime.embeddings import open_embedder
 from runtime.errors import UsageError
 from runtime.events import Progress, Task
 from runtime.keys import CURATORS
-from runtime.llm import Sampling, open_llm
-from runtime.preflight import preflight
+from runtime.model.embeddings import open_embedder
+from runtime.model.llm import Sampling, open_llm
+from runtime.model.preflight import preflight
 from runtime.server import Server, connect, open_server
 
 log = structlog.get_logger()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from experiments.results import EpisodeRow, write_atomically
 from experiments.stats import share_interval
 from runtime.events import Role, Usage
-from runtime.usage import cost
+from runtime.model.usage import cost
 
 Key = TypeVar("Key", str, int)
 

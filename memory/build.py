@@ -17,7 +17,7 @@ from memory.procedure import Content, Form
 from runtime.env import EnvDescription
 from runtime.errors import ProcedureError
 from runtime.events import Role, Trajectory
-from runtime.llm import LLM, Message, Sampling
+from runtime.model.llm import LLM, Message, Sampling
 
 log = structlog.get_logger()
 

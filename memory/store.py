@@ -16,9 +16,9 @@ from memory.read import procedure_ids, read_procedure
 from runtime.bus.consumer import Delivery
 from runtime.bus.namespace import Namespace, dead_letter
 from runtime.bus.scripts import Client
-from runtime.embeddings import Embedder
 from runtime.errors import EmbeddingMismatch, LeaseLost, RevisionConflict
 from runtime.events import Trajectory
+from runtime.model.embeddings import Embedder
 
 APPLY = Path(__file__).parent / "apply.lua"
 

@@ -11,7 +11,7 @@ from runtime import prompts
 from runtime.env import Env, EnvDescription
 from runtime.errors import BudgetSpent, RequestRejected
 from runtime.events import EpisodeSpec, Step
-from runtime.llm import LLM, Message, Sampling
+from runtime.model.llm import LLM, Message, Sampling
 from runtime.parsing import Answer, parse
 
 

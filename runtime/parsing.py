@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 _FENCE = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
-_LABEL = r"^[ \t>*_#-]*{label}[ \t*_]*\d*[ \t*_]*:[ \t*_]*"
+_LABEL = r"^[ \t>*_#-]*{label}[ \t*_]*(?:\d+[ \t*_]*)?:[ \t*_]*"
 _ACTION = re.compile(_LABEL.format(label="action") + r"(?P<action>[^\n]*)", re.IGNORECASE | re.MULTILINE)
 _THOUGHT = re.compile(
     _LABEL.format(label="thoughts?") + r"(?P<thought>.*?)(?=\Z|" + _LABEL.format(label="action") + ")", re.I | re.M | re.S

@@ -7,7 +7,7 @@ from typing import Any
 from memory.procedure import Form
 from memory.store import Memory
 from memory.update import Policy
-from runtime.llm import Sampling
+from runtime.model.llm import Sampling
 from tests.support import Place, models, opened, settings, until
 from workers.memory_curator import MemoryCurator
 

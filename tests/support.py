@@ -17,11 +17,11 @@ from runtime.bus.consumer import Consumer, Delivery
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.bus.pump import Pump
 from runtime.config import Settings
-from runtime.embeddings import Embedder, open_embedder
-from runtime.endpoint import Backoff
 from runtime.events import DeadLetter, Task, Trajectory
 from runtime.keys import CURATORS, WORKERS
-from runtime.llm import LLM, open_llm
+from runtime.model.embeddings import Embedder, open_embedder
+from runtime.model.endpoint import Backoff
+from runtime.model.llm import LLM, open_llm
 from runtime.server import connect
 from runtime.tasks import open_tasks
 from tests.runtime.model_server import chat

@@ -22,8 +22,8 @@ from runtime.config import Settings
 from runtime.errors import BusError, LLMRejected, UsageError
 from runtime.events import Recall, Task, Trajectory
 from runtime.keys import WORKERS
-from runtime.llm import LLM
 from runtime.loop import Agent, Episode
+from runtime.model.llm import LLM
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from runtime.config import Settings
 from runtime.errors import BusError, LLMRejected, ProcedureError, RevisionConflict, ServerError, UsageError
 from runtime.events import Trajectory
 from runtime.keys import CURATORS
-from runtime.llm import LLM, Sampling
+from runtime.model.llm import LLM, Sampling
 from workers.turns import Turns
 
 log = structlog.get_logger()

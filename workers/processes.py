@@ -19,10 +19,10 @@ from runtime.bus.namespace import Namespace, open_namespace
 from runtime.bus.pump import Pump
 from runtime.bus.scripts import Client
 from runtime.config import Settings
-from runtime.embeddings import Embedder, open_embedder
 from runtime.errors import UsageError
 from runtime.events import Task
-from runtime.llm import LLM, Sampling, open_llm
+from runtime.model.embeddings import Embedder, open_embedder
+from runtime.model.llm import LLM, Sampling, open_llm
 from runtime.server import connect, probe
 from runtime.tasks import open_tasks
 from workers.episode_worker import EpisodeWorker

@@ -10,7 +10,7 @@ from runtime.bus.consumer import Delivery
 from runtime.bus.scripts import Client, Scripts, patiently
 from runtime.errors import BudgetSpent, LeaseLost
 from runtime.events import Recall, Role, Usage
-from runtime.llm import LLM, Completion, Message, Sampling
+from runtime.model.llm import LLM, Completion, Message, Sampling
 
 HERE = Path(__file__).parent
 

@@ -44,12 +44,6 @@ class Namespace:
         events = [(trajectory.id, trajectory.model_dump_json()) for trajectory in trajectories]
         return await self._submit(keys.trajectories, keys.submitted(self.epoch), "committed", events)
 
-    async def is_current(self, epoch: int) -> bool:
-        """Whether an event of this epoch is of the present one. A long-running process follows when a run starts afresh."""
-        if epoch != self.epoch:
-            self.epoch = int(await self._call(lambda: self.client.hget(self.keys.meta, "epoch")) or self.epoch)
-        return epoch == self.epoch
-
     async def commit(self, delivery: Delivery, trajectory: Trajectory) -> bool:
         """Publish the trajectory and settle its task. True if this call or an earlier one with the same fence did it;
         raises `LeaseLost` if the task is another's or settled by another, `EpochClosed` if its epoch is over."""

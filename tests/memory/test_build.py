@@ -9,7 +9,7 @@ from memory.build import Builder, FactExtractor, parse_facts
 from memory.procedure import Content, Form
 from runtime.errors import ProcedureError
 from runtime.events import Step, Trajectory
-from runtime.llm import Sampling
+from runtime.model.llm import Sampling
 from tests.events import task, trajectory
 from tests.support import models, scripted, settings
 

@@ -23,7 +23,7 @@ from runtime.bus.namespace import open_namespace
 from runtime.config import Settings
 from runtime.env import EnvDescription
 from runtime.events import Trajectory
-from runtime.llm import LLM, Sampling
+from runtime.model.llm import LLM, Sampling
 from tests.curating import applied, curating
 from tests.events import task, trajectory
 from tests.memory.changes import NEVER, at_angle, learned, new, put, revise, stored

@@ -15,7 +15,7 @@ from memory.procedure import Content, Write
 from memory.retrieve import Retriever, Thresholds, average_fact_similarity
 from memory.store import Memory
 from runtime.events import Task
-from runtime.llm import Sampling
+from runtime.model.llm import Sampling
 from tests.events import task, trajectory
 from tests.memory.changes import EAGER, at_angle, fact, learn, new, put
 from tests.support import Place, models, opened, scripted, settings

@@ -14,7 +14,7 @@ from memory.procedure import Change, Revision, SameGoal, Update, procedure_id
 from memory.store import Deprecation, Memory, decode
 from memory.update import Policy, Updater, better
 from runtime.errors import RevisionConflict
-from runtime.llm import Sampling
+from runtime.model.llm import Sampling
 from tests.events import task, trajectory
 from tests.memory.changes import learn, new, put, revise, revision, stored
 from tests.support import Place, arrive, models, opened, settings

@@ -8,8 +8,8 @@ import pytest
 from runtime.env import EnvDescription, StepResult
 from runtime.errors import BudgetSpent, EnvCrashed, LLMRejected, LLMUnavailable, RequestRejected
 from runtime.events import EpisodeSpec, Role, Usage
-from runtime.llm import Completion, Message, Sampling
 from runtime.loop import Agent, Episode
+from runtime.model.llm import Completion, Message, Sampling
 from runtime.prompts import NOTHING, REPAIR
 
 EXAMPLE = (("user", "an example's room"), ("assistant", "Thought: x\nAction: example"))

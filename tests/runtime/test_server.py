@@ -22,8 +22,8 @@ from runtime.config import Settings
 from runtime.errors import ServerError, UsageError
 from runtime.masking import mask_url
 from runtime.server import Server, connect, open_server, probe
-from runtime.server_client import wait_indexed
-from runtime.server_process import find_binary
+from runtime.server.client import wait_indexed
+from runtime.server.process import find_binary
 
 PARENT = """
 import sys, anyio, structlog

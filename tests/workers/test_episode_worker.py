@@ -21,7 +21,7 @@ from runtime.config import Settings
 from runtime.errors import EnvCrashed, EnvError, LLMRejected, UsageError
 from runtime.events import EpisodeSpec, Task, Trajectory
 from runtime.keys import WORKERS
-from runtime.llm import LLM, Sampling
+from runtime.model.llm import LLM, Sampling
 from tests.events import task, trajectory
 from tests.memory.changes import new, put
 from tests.support import Place, dead_letters, models, opened, running, scripted, settings, until

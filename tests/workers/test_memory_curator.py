@@ -12,7 +12,7 @@ from memory.store import Memory
 from memory.update import Policy
 from runtime.errors import LLMRejected, UsageError
 from runtime.keys import CURATORS
-from runtime.llm import Completion
+from runtime.model.llm import Completion
 from tests.curating import LEASE, applied, curating
 from tests.events import task, trajectory
 from tests.memory.changes import new, put, stored

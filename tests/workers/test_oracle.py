@@ -14,8 +14,8 @@ from envs.pool import EnvPool
 from envs.registry import describe, games
 from runtime.config import Settings
 from runtime.events import EpisodeSpec, Role, Usage
-from runtime.llm import Completion, Message, Sampling
 from runtime.loop import Agent, Episode
+from runtime.model.llm import Completion, Message, Sampling
 
 DATA = os.environ.get("ALFWORLD_DATA")
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from runtime.embeddings import OpenAIEmbedder, Vectors, open_embedder
-from runtime.endpoint import Backoff
 from runtime.errors import LLMRejected, RequestRejected, UsageError
 from runtime.events import Usage
-from runtime.llm import Sampling, open_llm
-from runtime.preflight import preflight
+from runtime.model.embeddings import OpenAIEmbedder, Vectors, open_embedder
+from runtime.model.endpoint import Backoff
+from runtime.model.llm import Sampling, open_llm
+from runtime.model.preflight import preflight
 from runtime.tasks import open_tasks
 from tests.runtime.model_server import KEY, ModelServer, Reply, answers, refuses, says, serving, settings
 

@@ -7,13 +7,13 @@ from typing import Any, Protocol, TypedDict
 from openai import AsyncOpenAI
 from pydantic import BaseModel, ConfigDict
 
-from runtime.address import chat_address
 from runtime.config import Settings
-from runtime.endpoint import Backoff, Endpoint, open_endpoint
 from runtime.errors import RequestRejected
 from runtime.events import Role, Usage
-from runtime.faults import Fault
-from runtime.wire import ChatAnswer, post
+from runtime.model.address import chat_address
+from runtime.model.endpoint import Backoff, Endpoint, open_endpoint
+from runtime.model.faults import Fault
+from runtime.model.wire import ChatAnswer, post
 
 
 class Message(TypedDict):

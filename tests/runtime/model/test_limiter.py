@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from runtime.limiter import AdaptiveLimiter, Slot
+from runtime.model.limiter import AdaptiveLimiter, Slot
 from runtime.tasks import open_tasks
 
 

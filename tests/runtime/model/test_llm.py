@@ -12,13 +12,13 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from runtime.endpoint import Backoff
 from runtime.errors import LLMRejected, LLMUnavailable, RequestRejected, UsageError
 from runtime.events import Usage
-from runtime.llm import Completion, Message, OpenAILLM, Sampling, open_llm
-from runtime.preflight import preflight
+from runtime.model.endpoint import Backoff
+from runtime.model.llm import Completion, Message, OpenAILLM, Sampling, open_llm
+from runtime.model.preflight import preflight
+from runtime.model.usage import cost
 from runtime.tasks import open_tasks
-from runtime.usage import cost
 from tests.runtime.model_server import KEY, ModelServer, Reply, answers, chat, drops, hangs, refuses, says, serving, settings, truncates
 
 FAST = Backoff(base=0.001, cap=0.002)

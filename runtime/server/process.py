@@ -19,8 +19,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, TimeoutError
 
 from runtime.errors import ServerError
-from runtime.server_client import ServerFacts, connect, probe, wait_indexed, wait_loaded
-from runtime.server_data import UNKNOWN, Marker, check_marker, held, prepare, socket_directory, socket_path, socket_url, take_lock
+from runtime.server.client import ServerFacts, connect, probe, wait_indexed, wait_loaded
+from runtime.server.data import UNKNOWN, Marker, check_marker, held, prepare, socket_directory, socket_path, socket_url, take_lock
 from runtime.tasks import open_tasks
 
 log = structlog.get_logger()

@@ -12,11 +12,11 @@ import httpx2
 import structlog
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
-from runtime.address import Address
 from runtime.config import Settings
 from runtime.errors import LLMUnavailable
-from runtime.faults import ATTEMPT_ERRORS, Fault, translate
-from runtime.limiter import AdaptiveLimiter, Slot
+from runtime.model.address import Address
+from runtime.model.faults import ATTEMPT_ERRORS, Fault, translate
+from runtime.model.limiter import AdaptiveLimiter, Slot
 
 log = structlog.get_logger()
 

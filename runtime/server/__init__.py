@@ -8,9 +8,9 @@ import structlog
 
 from runtime.config import Settings
 from runtime.masking import mask_url
-from runtime.server_client import ServerFacts, connect, probe
-from runtime.server_data import running
-from runtime.server_process import embedded
+from runtime.server.client import ServerFacts, connect, probe
+from runtime.server.data import running
+from runtime.server.process import embedded
 
 __all__ = ["Server", "ServerFacts", "connect", "open_server", "probe"]
 

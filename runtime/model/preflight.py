@@ -1,7 +1,7 @@
 """Asks the model endpoints one small question each, before work is given out that would wait for them."""
 
-from runtime.embeddings import LocalEmbedder, OpenAIEmbedder
-from runtime.llm import OpenAILLM, Sampling
+from runtime.model.embeddings import LocalEmbedder, OpenAIEmbedder
+from runtime.model.llm import OpenAILLM, Sampling
 from runtime.tasks import open_tasks
 
 

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from openai import AsyncOpenAI
 
-from runtime.address import embedding_address
 from runtime.config import Settings
-from runtime.endpoint import Backoff, Endpoint, open_endpoint
 from runtime.errors import LLMError, UsageError
 from runtime.events import Role, Usage
-from runtime.faults import Fault
-from runtime.llm import counted
+from runtime.model.address import embedding_address
+from runtime.model.endpoint import Backoff, Endpoint, open_endpoint
+from runtime.model.faults import Fault
+from runtime.model.llm import counted
+from runtime.model.wire import EmbeddingAnswer, post
 from runtime.tasks import open_tasks
-from runtime.wire import EmbeddingAnswer, post
 
 Vectors = npt.NDArray[np.float32]
 _LOCAL = "local:"

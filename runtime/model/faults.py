@@ -10,8 +10,8 @@ import httpx2
 from openai import APIError, APIStatusError
 from pydantic import ValidationError
 
-from runtime.address import Address
 from runtime.errors import LLMError, LLMRejected, RequestRejected
+from runtime.model.address import Address
 
 
 class WrongService(Exception):

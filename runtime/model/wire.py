@@ -7,7 +7,7 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel
 
 from runtime.events import Usage
-from runtime.faults import WrongService
+from runtime.model.faults import WrongService
 
 T = TypeVar("T", bound=BaseModel)
 
