@@ -34,7 +34,7 @@ def status(exp_name: ExpName, as_json: Json = False, data_dir: DataDir = None) -
         for group in stream.groups:
             table.add_row("", "", group.name, str(group.consumers), str(group.pending), "?" if group.lag is None else str(group.lag))
     _print(table)
-    counters = ", ".join(f"{name} {value}" for name, value in found.progress.model_dump().items())
+    counters = ", ".join(f"{name} {value}" for name, value in found.progress.model_dump(exclude={"learning"}).items())
     typer.echo(counters)
 
 

@@ -26,7 +26,7 @@ from runtime.bus.consumer import register_group
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.config import Settings
 from runtime.errors import UsageError
-from runtime.events import Progress, Task
+from runtime.events import Progress, Role, Task, Usage
 from runtime.keys import CURATORS
 from runtime.model.embeddings import open_embedder
 from runtime.model.llm import Sampling, open_llm
@@ -147,7 +147,8 @@ async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show:
         await run.fleet.stop()
         if run.memory:
             await export_memory(run.memory, folder / "memory.jsonl")
-    return finish(config, folder)
+        learning = (await run.namespace.progress()).learning
+    return finish(config, folder, learning)
 
 
 async def build_memory(config: RunConfig, settings: Settings, *, overwrite: bool, show: Callable[[Snapshot], None]) -> tuple[Path, int]:
@@ -162,9 +163,10 @@ async def build_memory(config: RunConfig, settings: Settings, *, overwrite: bool
         return folder / "memory.jsonl", await export_memory(run.memory, folder / "memory.jsonl")
 
 
-def finish(config: RunConfig, folder: Path) -> Result:
-    """Summary and report of what has been recorded."""
-    summary = summarise(read_rows(folder / "episodes.jsonl"), model=config.model, embedding_model=config.embedding_model)
+def finish(config: RunConfig, folder: Path, learning: dict[Role, Usage]) -> Result:
+    """Summary and report of what has been recorded; `learning` is what the curator spent."""
+    rows = read_rows(folder / "episodes.jsonl")
+    summary = summarise(rows, model=config.model, embedding_model=config.embedding_model, learning=learning)
     write_summary(folder, summary)
     return Result(folder, summary, write_report(folder))
 

@@ -41,7 +41,9 @@ class _Lines:
         tenth = 10 * done // max(1, snapshot.total)
         if (snapshot.phase, tenth) != self._last:
             self._last = (snapshot.phase, tenth)
-            self._console.print(f"{self._title}: {snapshot.phase}, {done} of {snapshot.total}, {_figures(snapshot)}", highlight=False)
+            self._console.print(
+                f"{self._title}: {snapshot.phase}, {done} of {snapshot.total}, {_figures(snapshot)}", highlight=False, soft_wrap=True
+            )
 
 
 def panel(title: str, snapshot: Snapshot) -> Panel:

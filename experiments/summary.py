@@ -30,7 +30,7 @@ class Tally(BaseModel):
 
 
 class Summary(Tally):
-    """`summary.json`. Usage is that of the episodes; what the curator spent on building is not in their rows."""
+    """`summary.json`. `usage`, tokens and cost are the episodes'; `learning` is what the curator spent on building and adjusting."""
 
     finished: int
     aborted: int
@@ -40,6 +40,7 @@ class Summary(Tally):
     retrieved_share: float | None
     """Share of the finished episodes that were given a procedure."""
     usage: dict[Role, Usage]
+    learning: dict[Role, Usage]
     tokens: int
     """Input and output of all roles; aborted episodes included, they were paid for."""
     cost: dict[Role, float]
@@ -64,7 +65,13 @@ def tally(rows: Sequence[EpisodeRow]) -> Tally:
     )
 
 
-def summarise(rows: Sequence[EpisodeRow], *, model: str | None = None, embedding_model: str | None = None) -> Summary:
+def summarise(
+    rows: Sequence[EpisodeRow],
+    *,
+    model: str | None = None,
+    embedding_model: str | None = None,
+    learning: Mapping[Role, Usage] | None = None,
+) -> Summary:
     """Count a run; the models' names give the prices (None: no cost)."""
     rows = sorted(rows, key=lambda each: each.index)
     finished = [each for each in rows if each.outcome == "finished"]
@@ -80,6 +87,7 @@ def summarise(rows: Sequence[EpisodeRow], *, model: str | None = None, embedding
         success_interval=(interval.low, interval.high) if interval else None,
         retrieved_share=_mean([bool(each.retrieved) for each in finished]),
         usage=usage,
+        learning=dict(learning or {}),
         tokens=sum(each.tokens for each in usage.values()),
         cost=costs,
         cost_total=total_cost(usage, costs),

@@ -92,6 +92,8 @@ end
 if event then
   redis.call('SADD', KEYS[4], trajectory)
   redis.call('HINCRBY', KEYS[5], 'applied', 1)
+  redis.call('HINCRBY', KEYS[5], 'tokens', plan.tokens)
+  for _, counter in ipairs(plan.usage) do redis.call('HINCRBY', KEYS[5], counter[1], counter[2]) end
   if index ~= '' then redis.call('HSET', KEYS[6], 'next', tonumber(index) + 1) end
   redis.call('DEL', KEYS[8])
   finish(KEYS[2], ARGV[3], ARGV[4])

@@ -14,6 +14,8 @@ def plan(change: Change, deprecate_uses: int, deprecate_share: float) -> tuple[d
         "uses": [use.model_dump() for use in change.uses],
         "writes": [_write(write, vectors) for write in change.writes],
         "sources": [source.model_dump() for source in change.sources],
+        "usage": [[f"{role}:{name}", amount] for role, usage in change.usage.items() for name, amount in usage if amount],
+        "tokens": sum(usage.tokens for usage in change.usage.values()),
         "deprecate_uses": deprecate_uses,
         "deprecate_share": deprecate_share,
     }, vectors

@@ -146,7 +146,8 @@ class DeadLetter(Event):
 class Progress(BaseModel):
     """Counters of one epoch: `committed` and `dead` settle a task, `applied` counts trajectories in memory.
 
-    `procedures` and `version` are memory's own: how many there are, and how many changes it has absorbed.
+    `procedures` and `version` are memory's own: how many there are, and how many changes it has absorbed. `tokens`
+    are the episodes' and the curator's together; `learning` is what the curator spent, by role.
     """
 
     submitted: int = 0
@@ -156,6 +157,7 @@ class Progress(BaseModel):
     tokens: int = 0
     procedures: int = 0
     version: int = 0
+    learning: dict[Role, Usage] = Field(default_factory=dict[Role, Usage])
 
     @property
     def settled(self) -> int:

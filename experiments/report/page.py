@@ -79,7 +79,8 @@ def _read(folder: Path) -> Run:
         raise DataError(f"{path} holds no JSON object: mend it, or start the run afresh with --overwrite")
     episodes = folder / "episodes.jsonl"
     rows = sorted(read_rows(episodes) if episodes.exists() else [], key=lambda row: row.index)
-    return Run(folder, config, rows, summarise(rows, **_models(config)))
+    models = _models(config)
+    return Run(folder, config, rows, summarise(rows, model=models["model"], embedding_model=models["embedding_model"]))
 
 
 def _models(config: dict[str, Any]) -> dict[str, str | None]:

@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 from runtime.bus.consumer import Delivery
 from runtime.bus.scripts import Client, Scripts, patiently
 from runtime.errors import EpochClosed, LeaseLost
-from runtime.events import DeadLetter, Progress, Task, Trajectory
+from runtime.events import DeadLetter, Progress, Task, Trajectory, Usage
 from runtime.keys import WORKERS, Keys
 
 HERE = Path(__file__).parent
@@ -65,11 +65,16 @@ class Namespace:
         await self.drop(delivery, None)
 
     async def progress(self) -> Progress:
-        """Counters of this epoch, and how many of its tasks workers hold."""
+        """Counters of this epoch, and of memory."""
         fields: dict[bytes, bytes] = await self._call(lambda: self.client.hgetall(self.keys.progress(self.epoch)))
         procedures, version = await self._call(lambda: self.client.hmget(self.keys.meta, "procedures", "version"))
         counters = {name.decode(): int(value) for name, value in fields.items()}
-        return Progress(**counters, procedures=int(procedures or 0), version=int(version or 0))
+        usage: dict[Any, dict[str, int]] = {}
+        for counter in [name for name in counters if ":" in name]:
+            role, name = counter.split(":")
+            usage.setdefault(role, {})[name] = counters.pop(counter)
+        learning = {role: Usage(**spent) for role, spent in usage.items()}
+        return Progress(**counters, procedures=int(procedures or 0), version=int(version or 0), learning=learning)
 
     async def in_flight(self) -> int:
         """Tasks that workers hold."""

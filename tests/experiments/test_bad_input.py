@@ -20,7 +20,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def refused(memp: Memp, code: int, words: str, *command: str, **environment: str) -> None:
+async def expect_refusal(memp: Memp, code: int, words: str, *command: str, **environment: str) -> None:
     found, output = await memp.run(*command, **environment)
     assert "Traceback" not in output, output
     assert words in output, output
@@ -43,34 +43,34 @@ async def refused(memp: Memp, code: int, words: str, *command: str, **environmen
 )
 async def test_flag_value_unknown_is_refused_with_its_name(tmp_path: Path, data: Path, flags: tuple[str, ...], words: str) -> None:
     async with stand_in() as model:
-        await refused(Memp(tmp_path, model.base_url, data), 2, words, *ONLINE, *flags)
+        await expect_refusal(Memp(tmp_path, model.base_url, data), 2, words, *ONLINE, *flags)
 
 
 async def test_key_missing_for_a_remote_endpoint_is_refused_before_anything_is_sent(tmp_path: Path, data: Path) -> None:
     memp = Memp(tmp_path, "https://models.example.org/v1", data)
-    await refused(memp, 2, "OPENAI_API_KEY", *ONLINE, OPENAI_API_KEY="")
+    await expect_refusal(memp, 2, "OPENAI_API_KEY", *ONLINE, OPENAI_API_KEY="")
 
 
 async def test_endpoint_unreachable_is_told_at_once(tmp_path: Path, data: Path) -> None:
-    await refused(Memp(tmp_path, "http://127.0.0.1:9/v1", data), 1, "Nobody answers", *ONLINE)
+    await expect_refusal(Memp(tmp_path, "http://127.0.0.1:9/v1", data), 1, "Nobody answers", *ONLINE)
 
 
 async def test_key_wrong_is_refused_without_a_storm_of_retries(tmp_path: Path, data: Path) -> None:
     async with stand_in(Options(key="the-right-one")) as model:
-        await refused(Memp(tmp_path, model.base_url, data), 1, "OPENAI_API_KEY", *ONLINE)
+        await expect_refusal(Memp(tmp_path, model.base_url, data), 1, "OPENAI_API_KEY", *ONLINE)
         assert model.stats.attempts <= 2
 
 
 async def test_model_unknown_to_the_endpoint_is_named(tmp_path: Path, data: Path) -> None:
     async with stand_in() as model:
-        await refused(Memp(tmp_path, model.base_url, data), 1, "no-such-model", *ONLINE, "--model", "no-such-model")
+        await expect_refusal(Memp(tmp_path, model.base_url, data), 1, "no-such-model", *ONLINE, "--model", "no-such-model")
 
 
 async def test_game_data_missing_or_empty_says_where_to_get_it(tmp_path: Path) -> None:
     async with stand_in() as model:
-        await refused(Memp(tmp_path, model.base_url), 2, "ALFWORLD_DATA", *ONLINE)
+        await expect_refusal(Memp(tmp_path, model.base_url), 2, "ALFWORLD_DATA", *ONLINE)
         (tmp_path / "empty").mkdir()
-        await refused(Memp(tmp_path, model.base_url, tmp_path / "empty"), 2, "memp households", *ONLINE)
+        await expect_refusal(Memp(tmp_path, model.base_url, tmp_path / "empty"), 2, "memp households", *ONLINE)
 
 
 async def test_game_file_truncated_is_named(tmp_path: Path, data: Path) -> None:
@@ -79,14 +79,14 @@ async def test_game_file_truncated_is_named(tmp_path: Path, data: Path) -> None:
     file = sorted(broken.rglob("game.tw-pddl"))[0]
     file.write_bytes(file.read_bytes()[:1000])
     async with stand_in() as model:
-        await refused(Memp(tmp_path, model.base_url, broken), 2, str(file.parent.name), *ONLINE)
+        await expect_refusal(Memp(tmp_path, model.base_url, broken), 2, str(file.parent.name), *ONLINE)
 
 
 async def test_trajectories_malformed_are_refused_with_the_line(tmp_path: Path, data: Path) -> None:
     (tmp_path / "bad.jsonl").write_text('{"messages": [{"role": "user", "content": "Your task is to: look."}]}\n{"messages": 3}\n')
     async with stand_in() as model:
         command = ("build", "--trajectories", str(tmp_path / "bad.jsonl"), "--model", "stand-in-strong", "--exp-name", "bad")
-        await refused(Memp(tmp_path, model.base_url, data), 2, "line", *command)
+        await expect_refusal(Memp(tmp_path, model.base_url, data), 2, "line", *command)
 
 
 async def test_run_of_other_settings_is_not_resumed(tmp_path: Path, data: Path) -> None:
@@ -94,7 +94,7 @@ async def test_run_of_other_settings_is_not_resumed(tmp_path: Path, data: Path) 
         memp = Memp(tmp_path, model.base_url, data)
         code, output = await memp.run(*ONLINE, "--limit", "1")
         assert code == 0, output
-        await refused(memp, 2, "top_k: 3 → 5", *ONLINE, "--limit", "1", "--top-k", "5")
+        await expect_refusal(memp, 2, "top_k: 3 → 5", *ONLINE, "--limit", "1", "--top-k", "5")
 
 
 async def test_results_that_can_not_be_written_end_the_run_and_lose_nothing(tmp_path: Path, data: Path) -> None:
@@ -103,7 +103,7 @@ async def test_results_that_can_not_be_written_end_the_run_and_lose_nothing(tmp_
         folder = tmp_path / "runs" / "bad"
         folder.mkdir(parents=True)
         (folder / "episodes.jsonl").symlink_to("/dev/full")
-        await refused(memp, 1, "free space", *ONLINE, "--limit", "1")
+        await expect_refusal(memp, 1, "free space", *ONLINE, "--limit", "1")
         (folder / "episodes.jsonl").unlink()
         code, output = await memp.run(*ONLINE, "--limit", "1")
         assert code == 0, output
