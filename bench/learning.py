@@ -111,7 +111,7 @@ def differing(emptied: list[list[EpisodeRow]], control: list[list[EpisodeRow]]) 
     return sum(len({*map(facts, one)} ^ {*map(facts, other)}) for one, other in pairs)
 
 
-async def main(games: int | None, seeds: int, frozen_seeds: int, real: bool, out: Path | None) -> None:
+async def main(arms: list[str], games: int | None, seeds: int, frozen_seeds: int, real: bool, out: Path | None) -> None:
     configure_logs("error")
     console = Console(width=150)
     with TemporaryDirectory() as temporary:
@@ -121,7 +121,7 @@ async def main(games: int | None, seeds: int, frozen_seeds: int, real: bool, out
             if not real:
                 generate(games or 60, 7, folder / "households", "dev", processes=2)
                 settings = settings.model_copy(update={"alfworld_data": folder / "households"})
-            runs: dict[str, list[list[EpisodeRow]]] = {arm: [] for arm in ARMS if arm != "expert" or experts(settings)}
+            runs: dict[str, list[list[EpisodeRow]]] = {arm: [] for arm in arms if arm != "expert" or experts(settings)}
             for seed in range(seeds):
                 for arm, played in runs.items():
                     if arm in FROZEN and seed >= frozen_seeds:
@@ -131,8 +131,9 @@ async def main(games: int | None, seeds: int, frozen_seeds: int, real: bool, out
         where = "real ALFWorld games, dev" if real else "generated households"
         shown, lines = table(f"{MODEL} (the stand-in, no language model) on {where}, {seeds} seeds", runs)
         console.print(shown)
-        count = differing(runs.get("emptied", []), runs["control"])
-        console.print(f"episodes with an emptied memory that differ from the control's: {count}")
+        count = differing(runs["emptied"], runs["control"]) if "emptied" in runs else None
+        if count is not None:
+            console.print(f"episodes with an emptied memory that differ from the control's: {count}")
         if out:
             figures = {"where": where, "seeds": seeds, "arms": lines, "emptied_differing": count}
             await anyio.Path(out).write_text(json.dumps(figures, indent=2) + "\n")
@@ -140,10 +141,11 @@ async def main(games: int | None, seeds: int, frozen_seeds: int, real: bool, out
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arms", default=",".join(ARMS), help="which, control first; frozen arms need query")
     parser.add_argument("--games", type=int, default=None, help="games per run (default: 60 generated, all real)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--frozen-seeds", type=int, default=None, help="seeds of the arms with a frozen memory (default: all)")
     parser.add_argument("--real", action="store_true", help="the dev split of ALFWORLD_DATA")
     parser.add_argument("--out", type=Path, default=None, help="JSON file for the figures")
     flags = parser.parse_args()
-    anyio.run(main, flags.games, flags.seeds, flags.frozen_seeds or flags.seeds, flags.real, flags.out)
+    anyio.run(main, flags.arms.split(","), flags.games, flags.seeds, flags.frozen_seeds or flags.seeds, flags.real, flags.out)

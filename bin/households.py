@@ -29,4 +29,5 @@ def households(
 
 
 def add_to(app: typer.Typer) -> None:
+    """Register the commands of this module."""
     app.command()(households)

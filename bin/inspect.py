@@ -40,6 +40,8 @@ def status(exp_name: ExpName, as_json: Json = False, data_dir: DataDir = None) -
 
 def doctor(as_json: Json = False, data_dir: DataDir = None) -> None:
     """Say what was found (server, module, versions, model endpoint, ALFWorld data, compiler) and what to do about the rest."""
+    from rich.markup import escape
+
     from experiments.doctor import examine
 
     findings = run(examine, quiet(load_settings(data_dir=data_dir)))
@@ -48,7 +50,8 @@ def doctor(as_json: Json = False, data_dir: DataDir = None) -> None:
         return
     table = _table("", "what", "found", "what to do")
     for finding in findings:
-        table.add_row("[green]ok[/green]" if finding.ok else "[yellow]--[/yellow]", finding.what, finding.found, finding.advice)
+        mark = "[green]ok[/green]" if finding.ok else "[yellow]--[/yellow]"
+        table.add_row(mark, *(escape(text) for text in (finding.what, finding.found, finding.advice)))
     _print(table)
 
 
@@ -59,7 +62,7 @@ def list_procedures(exp_name: ExpName, as_json: Json = False, data_dir: DataDir 
     if as_json:
         typer.echo(json.dumps([each.model_dump(mode="json", exclude={"vector"}) for each in found], indent=2))
         return
-    table = _table("id", "goal", "status", "revision", "uses", "successes", "sources")
+    table = _table("id", "goal", "status", "revision", "uses", "successes", "sources", whole=1)
     for each in found:
         uses, successes = (sum(getattr(credit, name) for credit in each.credit.values()) for name in ("uses", "successes"))
         current = each.current
@@ -91,10 +94,11 @@ def history(procedure: Id, exp_name: ExpName, data_dir: DataDir = None) -> None:
         before = after
 
 
-def _table(*columns: str, title: str | None = None) -> "Table":
-    from rich.table import Table
+def _table(*columns: str, title: str | None = None, whole: int = 0) -> "Table":
+    """The first `whole` columns are never cut, however narrow the terminal: they are there to be copied."""
+    from rich.table import Column, Table
 
-    return Table(*columns, title=title)
+    return Table(*(Column(name, no_wrap=at < whole) for at, name in enumerate(columns)), title=title)
 
 
 def _print(table: "Table") -> None:
@@ -128,6 +132,7 @@ async def _procedure(settings: Settings, name: str, procedure: str) -> Procedure
 
 
 def add_to(app: typer.Typer) -> None:
+    """Register the commands of this module."""
     app.command()(status)
     app.command()(doctor)
     app.add_typer(procedures, name="procedures")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bin.options import DataDir, ExpName, a_memory, load_settings, quiet, run
+from bin.options import DataDir, ExpName, a_memory, a_namespace, load_settings, quiet, run
 from runtime.config import Settings
 
 memory = typer.Typer(help="Export and import a memory.", no_args_is_help=True)
@@ -39,8 +39,8 @@ def load(
 async def _export(settings: Settings, name: str, out: Path, vectors: bool) -> int:
     from memory.transfer import export_memory
 
-    async with a_memory(settings, name) as opened:
-        return await export_memory(opened, out, vectors=vectors)
+    async with a_namespace(settings, name) as namespace:
+        return await export_memory(namespace, out, vectors=vectors)
 
 
 async def _import(settings: Settings, name: str, file: Path) -> int:
@@ -51,4 +51,5 @@ async def _import(settings: Settings, name: str, file: Path) -> int:
 
 
 def add_to(app: typer.Typer) -> None:
+    """Register the commands of this module."""
     app.add_typer(memory, name="memory")

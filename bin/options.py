@@ -32,7 +32,8 @@ def load_settings(**given: Any) -> Settings:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        name = str(first["loc"][0])
+        raise UsageError(f"{name if name.isupper() else 'MEMP_' + name.upper()}: {first['msg']}") from None
     configure_logs(settings.log_level)
     return settings
 
@@ -55,12 +56,15 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 @asynccontextmanager
-async def a_namespace(settings: Settings, name: str) -> AsyncGenerator["Namespace"]:
+async def a_namespace(settings: Settings, name: str, *, must_exist: bool = True) -> AsyncGenerator["Namespace"]:
     """A namespace on the server at hand: of REDIS_URL, running on the data directory, or started for this command."""
     from runtime.bus.namespace import open_namespace
+    from runtime.keys import Keys
     from runtime.server import connect, open_server
 
     async with open_server(settings, attach=True) as server, connect(server.url) as client:
+        if must_exist and not await client.exists(Keys(name).meta):
+            raise UsageError(f"there is no experiment {name} on this server: check --exp-name, --data-dir and REDIS_URL")
         yield await open_namespace(client, name)
 
 

@@ -19,7 +19,10 @@ Namespace = Annotated[str, typer.Option("--exp-name", help="Namespace to work on
 
 def server(data_dir: DataDir = None) -> None:
     """Run the embedded server in the foreground, until Ctrl-C or SIGTERM."""
-    run(_serve, load_settings(data_dir=data_dir))
+    settings = load_settings(data_dir=data_dir)
+    if settings.redis_url:
+        raise UsageError("REDIS_URL names a server already: unset it to run the embedded one")
+    run(_serve, settings)
 
 
 async def _serve(settings: Settings) -> None:
@@ -32,11 +35,11 @@ async def _serve(settings: Settings) -> None:
                 return
 
 
-def worker(exp_name: Namespace, data_dir: DataDir = None, parent: Parent = None) -> None:
+def worker(exp_name: Namespace, parent: Parent = None) -> None:
     """Play the tasks of a namespace, until SIGTERM."""
     from workers.processes import run_worker
 
-    run(run_worker, load_settings(data_dir=data_dir), exp_name, parent)
+    run(run_worker, load_settings(), exp_name, parent)
 
 
 def curator(
@@ -46,7 +49,6 @@ def curator(
     update: UpdateBy = "adjustment",
     same_goal: SameGoalBy = "merge",
     facts: Annotated[bool, typer.Option("--facts", help="Extract facts of new procedures, which --retrieve avefact needs.")] = False,
-    data_dir: DataDir = None,
     parent: Parent = None,
 ) -> None:
     """Learn from the trajectories of a namespace, until SIGTERM."""
@@ -54,7 +56,7 @@ def curator(
     from workers.processes import CuratorOptions, run_curator
 
     options = CuratorOptions(model=model, form=build, policy=Policy(update=update, same_goal=same_goal, facts=facts))
-    run(run_curator, load_settings(data_dir=data_dir), exp_name, options, parent)
+    run(run_curator, load_settings(), exp_name, options, parent)
 
 
 def submit(
@@ -71,7 +73,7 @@ def submit(
     seed: Seed = 0,
     data_dir: DataDir = None,
 ) -> None:
-    """Add the tasks of a split to a namespace, each once; running workers play them."""
+    """Add the tasks of a split to a namespace for running workers; the same split, order and limit are added once."""
     from experiments.config import RunConfig
 
     settings = load_settings(data_dir=data_dir)
@@ -98,7 +100,7 @@ async def _submit(config: "RunConfig", settings: Settings) -> int:
     from runtime.keys import CURATORS
 
     make_tasks(config, settings, epoch=0)
-    async with a_namespace(settings, config.exp_name) as namespace:
+    async with a_namespace(settings, config.exp_name, must_exist=False) as namespace:
         if config.use_memory:
             await register_group(namespace.client, namespace.keys.trajectories, CURATORS)
         return await namespace.submit_tasks(make_tasks(config, settings, namespace.epoch))
@@ -106,7 +108,7 @@ async def _submit(config: "RunConfig", settings: Settings) -> int:
 
 def stand_in(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="Port; 0 takes a free one.")] = 8200,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8200,
     key: Annotated[str | None, typer.Option("--key", help="Bearer key that requests must carry.")] = None,
     latency_ms: Annotated[float, typer.Option("--latency-ms", help="Median time to answer, lognormal.")] = 0.0,
     latency_sigma: Annotated[float, typer.Option("--latency-sigma", help="Spread of the latency.")] = 0.5,
@@ -130,6 +132,7 @@ def stand_in(
 
 
 def add_to(app: typer.Typer) -> None:
+    """Register the commands of this module."""
     for command in (server, worker, curator, submit):
         app.command()(command)
     app.command("stand-in")(stand_in)

@@ -176,5 +176,6 @@ def _kept(exp_name: str) -> Generator[None]:
 
 
 def add_to(app: typer.Typer) -> None:
+    """Register the commands of this module."""
     for command in (demo, online, offline, build):
         app.command()(command)

@@ -44,7 +44,11 @@ class RunConfig(BaseModel):
     trajectories: Path | None = None
     memory: Path | None = None
     embedding_model: str | None = None
-    """Taken from the settings when the run begins."""
+    """Taken from the settings when the run begins, as are the next three."""
+    max_distance: float | None = None
+    fact_similarity: float | None = None
+    games: str | None = None
+    """Digest of the games and their order."""
     batch_size: int = 16
     workers: int = 1
 
@@ -60,24 +64,37 @@ class RunConfig(BaseModel):
 
 
 SPEED_ONLY = {"batch_size", "workers"}
-"""Fields that may differ when a run is resumed: results do not depend on them in principle."""
+"""Fields that may differ when a run is resumed: they say how fast it goes."""
 
 
-def prepare_folder(config: RunConfig, settings: Settings, *, overwrite: bool) -> Path:
-    """The run's folder with its `config.json`. Raises `UsageError` where it holds a run of another configuration."""
-    folder = settings.runs_dir / config.exp_name
+def resolved(config: RunConfig, settings: Settings, tasks: list[Task]) -> RunConfig:
+    """The configuration with all that results depend on besides the flags."""
+    games = hashlib.sha256("".join(task.id for task in tasks).encode()).hexdigest()[:16]
+    taken = {name: getattr(settings, name) for name in ("embedding_model", "max_distance", "fact_similarity")}
+    return config.model_copy(update={**taken, "games": games})
+
+
+def run_digest(config: RunConfig) -> str:
+    """Identity of a run: what is resumed must have the same."""
+    return hashlib.sha256(config.model_dump_json(exclude=SPEED_ONLY).encode()).hexdigest()[:16]
+
+
+def check_folder(config: RunConfig, folder: Path) -> None:
+    """Raises `UsageError` where the folder holds a run of another configuration; changes nothing."""
     stored = folder / "config.json"
+    if stored.exists():
+        _check_same(config, stored)
+
+
+def prepare_folder(config: RunConfig, folder: Path, *, overwrite: bool) -> None:
+    """Write `config.json`; with `overwrite`, delete what an earlier run left."""
     try:
-        if overwrite:
-            for name in ("episodes.jsonl", "summary.json", "report.html", "memory.jsonl", "config.json"):
-                (folder / name).unlink(missing_ok=True)
-        elif stored.exists():
-            _check_same(config, stored)
+        for name in ("episodes.jsonl", "summary.json", "report.html", "memory.jsonl", "config.json") if overwrite else ():
+            (folder / name).unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
-        stored.write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise DataError(f"{folder} can't be written ({error.strerror}); free some space or choose another --runs-dir") from None
-    return folder
 
 
 def _check_same(config: RunConfig, stored: Path) -> None:

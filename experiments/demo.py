@@ -4,6 +4,7 @@ Two runs over the same generated households: a control without memory, then onli
 """
 
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -39,9 +40,11 @@ async def play(settings: Settings, tasks: int) -> None:
     """Control, then online learning over the same games; prints both, the learned procedures and the report's path."""
     console = Console()
     console.print(OPENING)
+    console.print(f"making {tasks} households, each played to its end before it is kept", style="dim")
     async with stand_in_process() as base_url:
         settings = with_stand_in(settings, base_url)
-        settings = settings.model_copy(update={"alfworld_data": await run_sync(households, settings.data_dir / "households", tasks)})
+        games = await run_sync(households, settings.data_dir / "households" / str(tasks), tasks)
+        settings = settings.model_copy(update={"alfworld_data": games})
         control = await _run(console, settings, "demo-control", tasks, use_memory=False)
         online = await _run(console, settings, "demo-online", tasks, use_memory=True)
     write_report(online.folder, control=control.folder)
@@ -88,5 +91,5 @@ async def stand_in_process() -> AsyncGenerator[str]:
 
 def households(folder: Path, count: int) -> Path:
     """Generated games, made once and kept."""
-    generate(count, SEED, folder, split="dev")
+    generate(count, SEED, folder, split="dev", processes=os.cpu_count() or 1)
     return folder

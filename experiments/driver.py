@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import structlog
 
-from experiments.config import RunConfig, make_tasks, prepare_folder
+from experiments.config import RunConfig, check_folder, make_tasks, prepare_folder, resolved, run_digest
 from experiments.fleet import Fleet, open_fleet
 from experiments.offline import read_experience
 from experiments.recorder import Recorder
@@ -27,11 +27,12 @@ from runtime.bus.namespace import Namespace, open_namespace
 from runtime.config import Settings
 from runtime.errors import UsageError
 from runtime.events import Progress, Role, Task, Usage
-from runtime.keys import CURATORS
+from runtime.keys import CURATORS, Keys
 from runtime.model.embeddings import open_embedder
 from runtime.model.llm import Sampling, open_llm
 from runtime.model.preflight import preflight
 from runtime.server import Server, connect, open_server
+from runtime.tasks import open_tasks
 
 log = structlog.get_logger()
 
@@ -66,12 +67,13 @@ class Run:
     config: RunConfig
     settings: Settings
     folder: Path
-    server: Server
     namespace: Namespace
     memory: Memory | None
     fleet: Fleet
     snapshot: Snapshot
     show: Callable[[Snapshot], None]
+    experience: int = 0
+    """Stored trajectories that the memory is built from."""
 
     async def offline_memory(self) -> None:
         """Fill the memory that a run starts with: an exported one, or one built from stored trajectories."""
@@ -83,7 +85,9 @@ class Run:
         if self.config.trajectories:
             self.snapshot.phase = "building memory"
             experience = read_experience(self.config, self.namespace.epoch)
-            self.snapshot.total = len(experience)
+            self.experience = self.snapshot.total = len(experience)
+            if (await self.namespace.progress()).applied >= len(experience):
+                return  # built before this run was resumed: from here on memory is frozen
             await register_group(self.namespace.client, self.namespace.keys.trajectories, CURATORS)
             await self.namespace.submit_trajectories(experience)
             self.start_curator()
@@ -94,7 +98,6 @@ class Run:
     async def episodes(self, recorder: Recorder, tasks: list[Task]) -> None:
         """Submit all tasks, or group after group, and wait until all that they bring about has happened."""
         self.snapshot.phase, self.snapshot.total = "playing", len(tasks)
-        before = (await self.namespace.progress()).applied if not self.config.learns else 0
         if self.config.learns:
             await register_group(self.namespace.client, self.namespace.keys.trajectories, CURATORS)
             self.start_curator()
@@ -104,7 +107,7 @@ class Run:
         for group in _groups(tasks):
             await self.namespace.submit_tasks(group)
             played += len(group)
-            await self._until(lambda progress, due=played: self._settled(progress, before) >= due)
+            await self._until(lambda progress, due=played: self._settled(progress) >= due)
             await self._until(lambda _progress, due=played: recorder.recorded >= due)
 
     def start_curator(self) -> None:
@@ -114,9 +117,9 @@ class Run:
         choices |= {"--update": config.update, "--same-goal": config.same_goal}
         self.fleet.start("curator", "curator", *(part for pair in choices.items() for part in pair), *facts)
 
-    def _settled(self, progress: Progress, before: int) -> int:
-        """Tasks of which nothing more will come; trajectories that were built from offline are no tasks."""
-        return progress.applied + progress.dead if self.config.learns else progress.settled - before
+    def _settled(self, progress: Progress) -> int:
+        """Tasks of which nothing more will come; the trajectories that memory was built from are no tasks."""
+        return progress.applied + progress.dead if self.config.learns else progress.settled - self.experience
 
     async def _until(self, done: Callable[[Progress], bool]) -> None:
         while True:
@@ -130,37 +133,34 @@ class Run:
 
 async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show: Callable[[Snapshot], None]) -> Result:
     """Run `config` to its end, or on from where it was. Raises `MempError` for all that a user can mend."""
-    config = config.model_copy(update={"embedding_model": settings.embedding_model})
     _check(config)
-    make_tasks(config, settings, epoch=0)  # unusable games are told before anything is begun
-    folder = prepare_folder(config, settings, overwrite=overwrite)
-    async with _opened(config, settings, folder, overwrite, show) as run:
+    tasks = make_tasks(config, settings, epoch=0)  # unusable games are told before anything is begun
+    config = resolved(config, settings, tasks)
+    async with _opened(config, settings, overwrite, show) as run:
+        folder = run.folder
         await run.offline_memory()
         recorder = Recorder(run.namespace, folder / "episodes.jsonl", settings.lease)
         await recorder.open()
         run.snapshot.rows = recorder.rows
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(recorder.run)
-            await run.episodes(recorder, make_tasks(config, settings, run.namespace.epoch))
-            tasks.cancel_scope.cancel()
+        async with open_tasks() as background:
+            background.start_soon(recorder.run)
+            await run.episodes(recorder, [task.model_copy(update={"epoch": run.namespace.epoch}) for task in tasks])
+            background.cancel_scope.cancel()
         await recorder.close()
         await run.fleet.stop()
         if run.memory:
-            await export_memory(run.memory, folder / "memory.jsonl")
+            await export_memory(run.namespace, folder / "memory.jsonl")
         learning = (await run.namespace.progress()).learning
     return finish(config, folder, learning)
 
 
 async def build_memory(config: RunConfig, settings: Settings, *, overwrite: bool, show: Callable[[Snapshot], None]) -> tuple[Path, int]:
     """Build procedures from `config.trajectories` and export them; gives the file and how many it holds."""
-    config = config.model_copy(update={"embedding_model": settings.embedding_model})
     _check(config)
-    folder = prepare_folder(config, settings, overwrite=overwrite)
-    async with _opened(config, settings, folder, overwrite, show) as run:
+    async with _opened(resolved(config, settings, []), settings, overwrite, show) as run:
         await run.offline_memory()
-        if run.memory is None:
-            raise UsageError("building needs --use-memory")
-        return folder / "memory.jsonl", await export_memory(run.memory, folder / "memory.jsonl")
+        file = run.folder / "memory.jsonl"
+        return file, await export_memory(run.namespace, file)
 
 
 def finish(config: RunConfig, folder: Path, learning: dict[Role, Usage]) -> Result:
@@ -172,9 +172,11 @@ def finish(config: RunConfig, folder: Path, learning: dict[Role, Usage]) -> Resu
 
 
 @asynccontextmanager
-async def _opened(
-    config: RunConfig, settings: Settings, folder: Path, overwrite: bool, show: Callable[[Snapshot], None]
-) -> AsyncGenerator[Run]:
+async def _opened(config: RunConfig, settings: Settings, overwrite: bool, show: Callable[[Snapshot], None]) -> AsyncGenerator[Run]:
+    """Endpoints asked, server ready, folder and namespace this run's own; nothing is changed before the first two succeed."""
+    folder = settings.runs_dir / config.exp_name
+    if not overwrite:
+        check_folder(config, folder)
     async with AsyncExitStack() as stack:
         embedder = await stack.enter_async_context(open_embedder(settings))
         async with open_llm(settings) as llm:
@@ -182,11 +184,17 @@ async def _opened(
         server = await stack.enter_async_context(open_server(settings))
         client = await stack.enter_async_context(connect(server.url))
         namespace = await open_namespace(client, config.exp_name, overwrite=overwrite)
-        memory = None
-        if config.use_memory:
-            memory = await open_memory(namespace, embedder, search=server.search)
+        if not await namespace.claim(run_digest(config)) or await _recorded_elsewhere(namespace, folder):
+            raise UsageError(f"{config.exp_name} holds a run that is not the one in {folder}: choose another --exp-name, or --overwrite it")
+        prepare_folder(config, folder, overwrite=overwrite)
+        memory = await open_memory(namespace, embedder, search=server.search) if config.use_memory else None
         fleet = await stack.enter_async_context(open_fleet(folder / "logs", _environment(config, settings, server)))
-        yield Run(config, settings, folder, server, namespace, memory, fleet, Snapshot(), show)
+        yield Run(config, settings, folder, namespace, memory, fleet, Snapshot(), show)
+
+
+async def _recorded_elsewhere(namespace: Namespace, folder: Path) -> bool:
+    """Whether tasks of the namespace are settled and this folder never knew of them."""
+    return (await namespace.progress()).settled > 0 and not await anyio.Path(folder / "config.json").exists()
 
 
 def _environment(config: RunConfig, settings: Settings, server: Server) -> dict[str, str]:
@@ -221,6 +229,9 @@ def _groups(tasks: list[Task]) -> list[list[Task]]:
 
 def _check(config: RunConfig) -> None:
     """What can be told before anything is begun."""
+    Keys(config.exp_name)
+    if not config.use_memory and (config.memory or config.trajectories):
+        raise UsageError("--memory and --trajectories fill a memory, and --no-use-memory leaves it out: drop one of them")
     if config.trajectories:
         read_experience(config, epoch=0)
     if config.memory:

@@ -67,6 +67,8 @@ class Fleet:
         with (self._logs / f"{name}.log").open("ab") as output:
             options: Any = {"stdin": None, "stdout": output, "stderr": output, "env": self._environment, "start_new_session": True}
             process = self.processes[name] = await anyio.open_process(arguments, **options)
+        if name in self._stopping:  # told to while it was starting
+            _signal(process)
         try:
             return await process.wait()
         finally:

@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 import structlog
 from anyio.to_thread import run_sync
+from pydantic import ValidationError
 
 from experiments.results import EpisodeLog, EpisodeRow, dead_row, read_rows, row
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
@@ -57,8 +58,8 @@ class Recorder:
         self._log.close()
 
     async def _record(self, deliveries: list[Delivery]) -> None:
-        trajectories = [(delivery.entry, Trajectory.model_validate_json(delivery.payload or b"")) for delivery in deliveries]
-        await self._append([row(each, entry) for entry, each in trajectories if each.task.epoch == self._namespace.epoch])
+        trajectories = [(delivery.entry, _read(delivery)) for delivery in deliveries]
+        await self._append([row(each, entry) for entry, each in trajectories if each and each.task.epoch == self._namespace.epoch])
         for delivery in deliveries:
             await self._namespace.finish(delivery)
 
@@ -79,3 +80,12 @@ class Recorder:
         if new:
             await run_sync(self._log.append, new)
             self.rows += new
+
+
+def _read(delivery: Delivery) -> Trajectory | None:
+    """The trajectory, or None where it can't be read; the curator is who dead-letters it."""
+    try:
+        return Trajectory.model_validate_json(delivery.payload or b"")
+    except ValidationError:
+        log.error("trajectory_unreadable", entry=delivery.entry)
+        return None

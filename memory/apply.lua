@@ -3,7 +3,7 @@
 -- the write that can fail (the changes entry), and after it everything else; the mark and the acknowledgement are last.
 --
 -- KEYS meta, trajectories, changes, applied, progress, group, goals, journal, dead
--- ARGV prefix, epoch, group, id, consumer, deliveries (group '' for a command), trajectory, index or '', change or '',
+-- ARGV prefix, epoch, group, id, consumer, deliveries (group '' for a command), trajectory (or a command's own id), index or '', change or '',
 --      plan, dead letter or '', then the vectors
 local prefix, epoch, trajectory, index, change = ARGV[1], ARGV[2], ARGV[7], ARGV[8], ARGV[9]
 local plan = cjson.decode(ARGV[10])
@@ -12,13 +12,11 @@ local event = ARGV[3] ~= ''
 local function key(kind, procedure) return prefix .. kind .. ':' .. procedure end
 local function revision_of(procedure) return tonumber(redis.call('HGET', key('procedure', procedure), 'revision') or 0) end
 
-if event then
-  if redis.call('SISMEMBER', KEYS[4], trajectory) == 1 or not current(KEYS[1], epoch) then
-    if held(KEYS[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]) then finish(KEYS[2], ARGV[3], ARGV[4]) end
-    return 'already'
-  end
-  if not held(KEYS[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]) then return 'lost' end
+if redis.call('SISMEMBER', KEYS[4], trajectory) == 1 or not current(KEYS[1], epoch) then
+  if event and held(KEYS[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]) then finish(KEYS[2], ARGV[3], ARGV[4]) end
+  return redis.call('SISMEMBER', KEYS[4], trajectory) == 1 and 'already' or 'epoch'
 end
+if event and not held(KEYS[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]) then return 'lost' end
 
 -- Grouped mode: nothing is applied before the whole group has ended, and then in the order of the tasks.
 local function skip_dead(turn)
@@ -89,8 +87,8 @@ for _, old in ipairs(deprecated) do
   redis.call('HSET', key('procedure', old.procedure), 'revision', revision.number, 'status', 'deprecated')
 end
 
+redis.call('SADD', KEYS[4], trajectory)
 if event then
-  redis.call('SADD', KEYS[4], trajectory)
   redis.call('HINCRBY', KEYS[5], 'applied', 1)
   redis.call('HINCRBY', KEYS[5], 'tokens', plan.tokens)
   for _, counter in ipairs(plan.usage) do redis.call('HINCRBY', KEYS[5], counter[1], counter[2]) end

@@ -85,15 +85,14 @@ class LocalIndex:
                 return
             touched = await self._touched(version - self._version) if 0 <= self._version < version else None
             if touched is None:
-                touched = await self._begin()
+                touched = await self._begin(version)
             for name in touched:
                 await self._take_in(name)
-            self._version = version
 
-    async def _begin(self) -> list[str]:
+    async def _begin(self, version: int) -> list[str]:
         """Forget all rows; returns all procedures. Where the stream ends is noted first: what comes later is taken in again."""
         last: Any = await self._client.xrevrange(self._keys.changes, "+", "-", count=1)
-        self._seen = last[0][0].decode() if last else "0-0"
+        self._seen, self._version = (last[0][0].decode(), int(last[0][1][b"version"])) if last else ("0-0", version)
         self._procedures, self._facts = Rows(), Rows()
         return await self._all()
 
@@ -102,7 +101,7 @@ class LocalIndex:
         entries: Any = await self._client.xrange(self._keys.changes, f"({self._seen}", "+")
         names: list[str] = []
         for entry, fields in entries:
-            self._seen = entry.decode()
+            self._seen, self._version = entry.decode(), int(fields[b"version"])
             change = orjson.loads(fields[b"event"])
             names += [write["procedure"] for write in change["writes"]]
             names += [old["procedure"] for old in orjson.loads(fields[b"deprecated"])]

@@ -11,7 +11,7 @@ Form = Literal["trajectory", "script", "proceduralization"]
 Update = Literal["vanilla", "validation", "adjustment"]
 SameGoal = Literal["merge", "add"]
 Status = Literal["active", "deprecated"]
-Kind = Literal["built", "merged", "adjusted", "deprecated", "restored", "reverted", "imported"]
+Kind = Literal["built", "merged", "adjusted", "deprecated"]
 
 
 class Record(BaseModel):
@@ -131,7 +131,7 @@ class Source(Record):
 class Change(Event):
     """All that one cause did to memory, in one entry of the changes stream; memory is a fold over these.
 
-    `trajectory` is None for a command of a person (revert, restore, import).
+    `trajectory` is None for a command of a person (an import).
     """
 
     kind: Literal["learned", "build_failed", "command"]
@@ -153,9 +153,10 @@ def goal_digest(env: str, goal: str) -> str:
     return _digest(f"{env}\n{' '.join(goal.casefold().split())}")
 
 
-def procedure_id(trajectory: str) -> str:
-    """The id of the procedure that is built from a trajectory; `trajectory` is `<epoch>:<task>`, so a rebuild gives the same."""
-    return _digest(trajectory)
+def procedure_id(namespace: str, trajectory: str) -> str:
+    """The id of the procedure that is built from a trajectory (`<epoch>:<task>`): a rebuild gives the same, an import from
+    another namespace is never taken for it."""
+    return _digest(f"{namespace}/{trajectory}")
 
 
 def _digest(text: str) -> str:

@@ -3,7 +3,7 @@
 import base64
 
 from memory.procedure import Credit, Fact, Procedure, Revision
-from runtime.bus.scripts import Client
+from runtime.bus.scripts import Client, patiently
 from runtime.keys import Keys
 
 
@@ -26,7 +26,7 @@ async def read_procedure(client: Client, keys: Keys, procedure: str) -> Procedur
     pipe.hgetall(keys.revisions(procedure))
     pipe.hgetall(keys.credit(procedure))
     pipe.lrange(keys.sources(procedure), 0, -1)
-    fields, revisions, credit, sources = await pipe.execute()
+    fields, revisions, credit, sources = await patiently(pipe.execute)
     if not fields:
         return None
     return Procedure(

@@ -1,6 +1,7 @@
 """Memory in Redis: what is stored of procedures, and the one way to change it."""
 
 import base64
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from memory.procedure import Change, Procedure, goal_digest
 from memory.read import procedure_ids, read_procedure
 from runtime.bus.consumer import Delivery
 from runtime.bus.namespace import Namespace, dead_letter
-from runtime.bus.scripts import Client
-from runtime.errors import EmbeddingMismatch, LeaseLost, RevisionConflict
+from runtime.bus.scripts import patiently
+from runtime.errors import EmbeddingMismatch, EpochClosed, LeaseLost, RevisionConflict
 from runtime.events import Trajectory
 from runtime.model.embeddings import Embedder
 
@@ -47,11 +48,11 @@ class Memory:
 
     async def version(self) -> int:
         """Number of changes that memory has absorbed."""
-        return int(await self._client.hget(self._keys.meta, "version") or 0)
+        return int(await patiently(lambda: self._client.hget(self._keys.meta, "version")) or 0)
 
     async def serving(self, env: str, goal: str) -> Procedure | None:
         """The procedure that holds this goal under `--same-goal merge`."""
-        held = await self._client.hget(self._keys.goals, goal_digest(env, goal))
+        held = await patiently(lambda: self._client.hget(self._keys.goals, goal_digest(env, goal)))
         return await self.get(held.decode()) if held else None
 
     async def ids(self) -> list[str]:
@@ -81,8 +82,9 @@ class Memory:
             raise LeaseLost(f"entry {delivery.entry} is another's now")
 
     async def command(self, change: Change) -> None:
-        """Apply what a person asked for (revert, restore, import). Raises `RevisionConflict`."""
-        await self._apply(change, Deprecation(), self.namespace.epoch, ("", "", "", 0, "", ""), None, "-", "")
+        """Apply what a person asked for (an import). Raises `RevisionConflict`."""
+        event = ("", "", "", 0, f"command:{secrets.token_hex(8)}", "")
+        await self._apply(change, Deprecation(), self.namespace.epoch, event, None, "-", "")
 
     async def _apply(
         self, change: Change, rule: Deprecation, epoch: int, event: tuple[Any, ...], group: int | None, task: str, letter: str
@@ -104,6 +106,8 @@ class Memory:
             ],
             [keys.prefix, epoch, *event, "" if change.empty else change.model_dump_json(), orjson.dumps(planned), letter, *vectors],
         )
+        if answer == b"epoch":
+            raise EpochClosed(f"namespace {keys.namespace} was started afresh by another run")
         if answer == b"conflict":
             raise RevisionConflict("a procedure was revised meanwhile; compute the change anew")
         return answer
@@ -116,26 +120,37 @@ class NotYourTurn(RevisionConflict):
 async def open_memory(namespace: Namespace, embedder: Embedder, *, search: bool) -> Memory:
     """Memory of a namespace, its index created if missing. Raises `EmbeddingMismatch` for another model's vectors."""
     client, keys = namespace.client, namespace.keys
-    await _claim_embedding(client, keys.meta, embedder)
     dimension = await embedder.dimension()
+    first = await _claim_embedding(namespace, embedder.model, dimension)
     if not search:
         return Memory(namespace, LocalIndex(client, keys), embedder)
     index = RedisIndex(client, keys, dimension)
+    if first:  # what an overwritten memory left may have another dimension
+        await index.drop()
     await index.create()
     return Memory(namespace, index, embedder)
 
 
-async def _claim_embedding(client: Client, meta: str, embedder: Embedder) -> None:
-    """The first to come writes model and dimension down; all others must have the same."""
-    mine = f"{embedder.model}/{await embedder.dimension()}"
-    await client.hsetnx(meta, "embedding", mine)
-    stored = (await client.hget(meta, "embedding")).decode()
-    if stored != mine:
-        model, dimension = stored.rsplit("/", 1)
+async def stored_embedding(namespace: Namespace) -> tuple[str, int] | None:
+    """Model and dimension of a memory's vectors; None for a namespace without a memory."""
+    stored: bytes | None = await patiently(lambda: namespace.client.hget(namespace.keys.meta, "embedding"))
+    if stored is None:
+        return None
+    model, dimension = stored.decode().rsplit("/", 1)
+    return model, int(dimension)
+
+
+async def _claim_embedding(namespace: Namespace, model: str, dimension: int) -> bool:
+    """The first to come writes model and dimension down (True); all others must have the same."""
+    mine = f"{model}/{dimension}"
+    first = await patiently(lambda: namespace.client.hsetnx(namespace.keys.meta, "embedding", mine))
+    stored = await stored_embedding(namespace)
+    if stored is not None and stored != (model, dimension):
         raise EmbeddingMismatch(
-            f"this memory was embedded by {model} ({dimension} dimensions), not by {embedder.model}: set MEMP_EMBEDDING_MODEL={model}, "
-            "or move it with `memp memory export` and `memp memory import`, which embeds it anew"
+            f"this memory was embedded by {stored[0]} ({stored[1]} dimensions), not by {model} ({dimension}): set "
+            f"MEMP_EMBEDDING_MODEL={stored[0]}, or move it with `memp memory export` and `memp memory import`, which embeds it anew"
         )
+    return bool(first)
 
 
 def encode(vector: Vector) -> str:

@@ -10,30 +10,31 @@ from typing import Any
 from pydantic import ValidationError
 
 from memory.procedure import Change, Fact, Header, NewProcedure, Procedure, Write
-from memory.store import Memory, decode, encode
-from runtime.errors import DataError, RevisionConflict
+from memory.read import read_procedures
+from memory.store import Memory, decode, encode, stored_embedding
+from runtime.bus.namespace import Namespace
+from runtime.errors import DataError, RevisionConflict, UsageError
 
 BATCH = 50
 """Procedures per import command: bounds a change's size and how long the server is held."""
 
 
-async def export_memory(memory: Memory, path: Path, *, vectors: bool = True) -> int:
-    """Write all procedures, in order of id; returns how many. An existing file is replaced only once the new one is whole."""
-    rows = [memory_header(memory, await memory.embedder.dimension()).model_dump_json()]
-    for name in await memory.ids():
-        procedure = await memory.get(name)
-        if procedure:
-            rows.append((procedure if vectors else _without_vectors(procedure)).model_dump_json())
+async def export_memory(namespace: Namespace, path: Path, *, vectors: bool = True) -> int:
+    """Write all procedures, in order of id; returns how many. It needs no model.
+
+    An existing file is replaced only once the new one is whole. Raises `UsageError` for a namespace without a memory.
+    """
+    embedding = await stored_embedding(namespace)
+    if embedding is None:
+        raise UsageError(f"{namespace.keys.namespace} has no memory: no run with memory has been played under that name")
+    rows = [Header(embedding_model=embedding[0], dimension=embedding[1]).model_dump_json()]
+    for procedure in await read_procedures(namespace.client, namespace.keys):
+        rows.append((procedure if vectors else _without_vectors(procedure)).model_dump_json())
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(path.suffix + ".part")
     partial.write_text("\n".join(rows) + "\n", encoding="utf-8")
     partial.replace(path)
     return len(rows) - 1
-
-
-def memory_header(memory: Memory, dimension: int) -> Header:
-    """What an export says of its vectors."""
-    return Header(embedding_model=memory.embedder.model, dimension=dimension)
 
 
 def read_memory(path: Path) -> tuple[Header, list[Procedure]]:

@@ -70,7 +70,7 @@ class Updater:
         facts = await self._facts.extract(task.env, task.goal) if self._policy.facts else {}
         goal, *values = await self._memory.embed([task.goal, *facts.values()])
         return Write(
-            procedure=procedure_id(trajectory.id),
+            procedure=procedure_id(self._memory.namespace.keys.namespace, trajectory.id),
             expects=0,
             revision=Revision(number=1, content=content, success=success, steps=len(trajectory.steps), cause=cause),
             new=NewProcedure(
@@ -104,8 +104,6 @@ def credits(trajectory: Trajectory, success: bool) -> tuple[Use, ...]:
 
 
 def better(steps: int, success: bool, current: Revision) -> bool:
-    """Is an episode a better source than the current revision's? Success first, then fewer steps; a deprecated
-    revision is bettered by any success."""
-    if current.status == "deprecated":
-        return success
-    return (success, -steps) > (current.success, -current.steps)
+    """Is an episode a better source than the current revision's? Only a success is: after a failure, after a deprecation,
+    or with fewer steps."""
+    return success and (not current.success or current.status == "deprecated" or steps < current.steps)

@@ -35,43 +35,43 @@ class Settings(BaseSettings):
     """EMBEDDING_MODEL_BASE_URL: embedding endpoint; None takes the chat endpoint's."""
     embedding_model: str = "text-embedding-3-small"
     """Name of the embedding model."""
-    embedding_batch: int = 128
+    embedding_batch: int = Field(default=128, ge=1)
     """Texts per embedding request."""
 
-    llm_connect_timeout: float = 10.0
+    llm_connect_timeout: float = Field(default=10.0, gt=0)
     """Seconds to open a connection."""
-    llm_read_timeout: float = 120.0
+    llm_read_timeout: float = Field(default=120.0, gt=0)
     """Seconds without a byte of the answer."""
-    llm_deadline: float = 300.0
+    llm_deadline: float = Field(default=300.0, gt=0)
     """Seconds that one call may take with all its retries."""
-    llm_max_concurrency: int = 256
+    llm_max_concurrency: int = Field(default=256, ge=1)
     """Upper bound of the adaptive limit of concurrent requests per process."""
 
     alfworld_data: Path | None = Field(default=None, validation_alias="ALFWORLD_DATA")
     """ALFWORLD_DATA: folder with `json_2.1.1/` as `alfworld-download` lays it out; None where there is none."""
     travelplanner_data: Path | None = None
     """MEMP_TRAVELPLANNER_DATA: folder with `database/` and `queries/`; None where there is none."""
-    env_processes: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2)))
+    env_processes: int = Field(default_factory=lambda: os.cpu_count() or 2, ge=1)
     """Environment processes per worker."""
-    env_timeout: float = 120.0
+    env_timeout: float = Field(default=120.0, gt=0)
     """Seconds that one reset or step may take before its process counts as hung."""
 
-    slots: int = 16
+    slots: int = Field(default=16, ge=1)
     """Episodes that a worker plays at once."""
-    curator_slots: int = 8
+    curator_slots: int = Field(default=8, ge=1)
     """Trajectories that a curator works on at once."""
-    lease: float = 60.0
+    lease: float = Field(default=60.0, gt=0)
     """Seconds after which an entry that nobody renewed is taken over; it is renewed every third of it."""
-    max_deliveries: int = 3
+    max_deliveries: int = Field(default=3, ge=1)
     """Deliveries after which an entry goes to the dead-letter stream."""
-    high_water: int = 1000
+    high_water: int = Field(default=1000, ge=1)
     """Unapplied trajectories from which workers stop claiming tasks."""
 
     max_distance: float = 1.0
     """Cosine distance above which a procedure is not retrieved (strategy `query`); 1 is at right angles. The paper has no bound."""
     fact_similarity: float = 0.5
     """Cosine similarity from which two facts count as a match (strategy `avefact`)."""
-    deprecate_uses: int = 3
+    deprecate_uses: int = Field(default=3, ge=1)
     """Uses of a revision before it can be deprecated."""
     deprecate_share: float = 0.5
     """Share of successes below which it then is."""

@@ -2,7 +2,8 @@
 
 MempError                    exit code 1
 ├── UsageError               exit code 2: a flag, a setting or a file that can't be used as given
-│   └── DataError            a data file is missing, truncated or malformed (which one, which line)
+│   ├── DataError            a data file is missing, truncated or malformed (which one, which line)
+│   └── EmbeddingMismatch    the memory was embedded by another model
 ├── ServerError              Redis or the embedded server can't be used
 ├── BusError                 the event bus refused
 │   ├── LeaseLost            another consumer holds the entry now: drop the work, commit nothing
@@ -15,7 +16,6 @@ MempError                    exit code 1
 ├── EnvError                 the environment
 │   └── EnvCrashed           its process died or hung again and again on this task
 └── ProcedureError           procedural memory
-    ├── EmbeddingMismatch    the memory was embedded by another model
     └── RevisionConflict     what a change was computed from is no longer current: recompute
 """
 
@@ -84,7 +84,7 @@ class ProcedureError(MempError):
     """Procedural memory can't do what was asked."""
 
 
-class EmbeddingMismatch(ProcedureError):
+class EmbeddingMismatch(UsageError):
     """The memory's vectors come from another embedding model or have another dimension."""
 
 

@@ -14,6 +14,9 @@ from runtime.events import EpisodeSpec, Step
 from runtime.model.llm import LLM, Message, Sampling
 from runtime.parsing import Answer, parse
 
+ABORTING = (BudgetSpent, RequestRejected)
+"""What ends one episode for good and says nothing of the others."""
+
 
 @dataclass
 class Episode:
@@ -40,15 +43,15 @@ class Agent:
     async def play(self, env: Env, game: dict[str, Any], guidance: str, episode: Episode) -> None:
         """Play `game` to its end or to `max_steps`, writing into `episode`.
 
-        A spent budget or a request that the endpoint refuses for good ends it as aborted. What another delivery may mend
-        (`LLMUnavailable`, `EnvError`) and what concerns every episode (`LLMRejected`) passes through.
+        What is `ABORTING` ends it as aborted. What another delivery may mend (`LLMUnavailable`, `EnvError`) and what
+        concerns every episode (`LLMRejected`) passes through.
         """
         try:
             episode.first_observation = await env.reset(game)
             messages = self.opening(guidance, episode.first_observation)
             while not episode.done and len(episode.steps) < self._spec.max_steps:
                 await self._step(env, messages, episode)
-        except (BudgetSpent, RequestRejected) as error:
+        except ABORTING as error:
             episode.aborted = f"{type(error).__name__}: {error}"
 
     def opening(self, guidance: str, first_observation: str) -> list[Message]:

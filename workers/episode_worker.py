@@ -18,11 +18,12 @@ from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.journal import Journal, JournaledLLM
 from runtime.bus.namespace import Namespace
 from runtime.bus.pump import Pump, Work
+from runtime.bus.scripts import is_away
 from runtime.config import Settings
-from runtime.errors import BusError, LLMRejected, UsageError
+from runtime.errors import BudgetSpent, BusError, LLMRejected, UsageError
 from runtime.events import Recall, Task, Trajectory
 from runtime.keys import WORKERS
-from runtime.loop import Agent, Episode
+from runtime.loop import ABORTING, Agent, Episode
 from runtime.model.llm import LLM
 
 log = structlog.get_logger()
@@ -61,7 +62,7 @@ class EpisodeWorker:
             except (BusError, LLMRejected, UsageError):
                 raise
             except Exception as error:
-                if work.delivery.deliveries < self.settings.max_deliveries:
+                if is_away(error) or work.delivery.deliveries < self.settings.max_deliveries:
                     raise
                 await self._give_up(work, task, f"{type(error).__name__}: {error}")
             else:
@@ -95,12 +96,15 @@ class EpisodeWorker:
         key = self.namespace.keys.journal(task.epoch, task.id)
         journal = await Journal(self.namespace.client, key, delivery).load()
         llm = JournaledLLM(self.llm, journal, task.spec.episode_tokens)
-        episode = Episode()
-        if await self._run_budget_spent(task):
+        episode, recall = Episode(), journal.recall()
+        try:
+            if recall is None:
+                await self._check_run_budget(task)
+                recall = await journal.put_recall(await self._recall(task, llm))
+        except ABORTING as error:
+            episode.aborted = f"{type(error).__name__}: {error}"
             recall = Recall(arm="memory" if task.spec.use_memory else "control")
-            episode.aborted = f"the run's budget of {task.spec.run_tokens} tokens is spent"
         else:
-            recall = journal.recall() or await journal.put_recall(await self._recall(task, llm))
             async with self.pool.env(task.env) as env:
                 await Agent(llm, describe(task.env), task.spec).play(env, task.game, recall.guidance, episode)
         return _trajectory(task, delivery, episode, recall, llm, anyio.current_time() - started)
@@ -110,17 +114,16 @@ class EpisodeWorker:
             return Recall(arm="control")
         return await (await self.open_retriever(llm, task)).recall(task)
 
-    async def _run_budget_spent(self, task: Task) -> bool:
+    async def _check_run_budget(self, task: Task) -> None:
         budget = task.spec.run_tokens
-        return budget is not None and (await self.namespace.progress()).tokens >= budget
+        if budget is not None and (await self.namespace.progress()).tokens >= budget:
+            raise BudgetSpent(f"the run's budget of {budget} tokens is spent")
 
     async def _commit(self, work: Work, trajectory: Trajectory) -> None:
-        work.settled = True
         await self.namespace.commit(work.delivery, trajectory)
         log.info("episode_committed", success=trajectory.success, steps=len(trajectory.steps), outcome=trajectory.outcome)
 
     async def _give_up(self, work: Work, task: Task, reason: str) -> None:
-        work.settled = True
         await self.namespace.dead_letter(work.delivery, task, reason)
         log.error("task_dead_lettered", task=task.id, reason=reason)
 

@@ -14,6 +14,7 @@ from memory.update import Policy, Updater, credits
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.journal import Journal, JournaledLLM
 from runtime.bus.pump import Pump, Work
+from runtime.bus.scripts import is_away
 from runtime.config import Settings
 from runtime.errors import BusError, LLMRejected, ProcedureError, RevisionConflict, ServerError, UsageError
 from runtime.events import Trajectory
@@ -25,6 +26,9 @@ log = structlog.get_logger()
 
 NO_BUILD_ERRORS = (BusError, ServerError, LLMRejected, UsageError)
 """What says nothing of the build. All else makes it fail: it is tried again with the next delivery, given up with the last."""
+
+CONFLICTS = 100
+"""Times that a change is computed anew within one delivery."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,13 @@ class MemoryCurator:
         """Compute the change and apply it; anew as often as memory moved on in between (journaled answers are not asked again)."""
         key = self.memory.namespace.keys.journal(trajectory.task.epoch, f"curator:{trajectory.task.id}")
         journal = await Journal(self.memory.namespace.client, key, work.delivery).load()
+        llm = JournaledLLM(self.llm, journal)
         success = trajectory.reward >= describe(trajectory.task.env).success_reward
         if not success:
             # Adjusting starts from the revision that the tasks before this one left: computed earlier, it would be paid for twice.
             await self._turn(work, trajectory)
-        while True:
-            change, failure = await self._change(journal, work.delivery, trajectory, success)
+        for _ in range(CONFLICTS):
+            change, failure = await self._change(journal, llm, work.delivery, trajectory, success)
             await self._turn(work, trajectory)
             try:
                 await self._apply(work, change, trajectory, failure)
@@ -86,26 +91,34 @@ class MemoryCurator:
                 log.info("change_recomputed")
             else:
                 return
+        raise ProcedureError(f"memory moved on {CONFLICTS} times while the change was computed")
 
-    async def _change(self, journal: Journal, delivery: Delivery, trajectory: Trajectory, success: bool) -> tuple[Change, str | None]:
+    async def _change(
+        self, journal: Journal, llm: JournaledLLM, delivery: Delivery, trajectory: Trajectory, success: bool
+    ) -> tuple[Change, str | None]:
         """The change, and why building failed for good; the credit is due in any case."""
-        llm = JournaledLLM(self.llm, journal)
         facts = FactExtractor(llm, self.sampling, describe)
         updater = Updater(self.memory, Builder(llm, self.sampling, self.form, describe), facts, self.policy)
+        attempts = await self._count_attempt(journal, delivery)
         try:
-            if delivery.deliveries > self.settings.max_deliveries:
-                raise ProcedureError(f"{delivery.deliveries - 1} curators ended while building it")
+            if attempts > self.settings.max_deliveries:
+                raise ProcedureError(f"{attempts - 1} curators ended while building it")
             change = await updater.change(trajectory, success=success)
         except NO_BUILD_ERRORS:
             raise
         except Exception as error:
-            if delivery.deliveries < self.settings.max_deliveries:
+            if is_away(error) or attempts < self.settings.max_deliveries:
                 raise
             failure = f"{type(error).__name__}: {error}"
             log.error("build_failed", reason=failure)
             uses = credits(trajectory, success)
             return Change(kind="build_failed", trajectory=trajectory.id, uses=uses, reason=failure, usage=llm.spent), failure
         return change.model_copy(update={"usage": llm.spent}), None
+
+    async def _count_attempt(self, journal: Journal, delivery: Delivery) -> int:
+        """Deliveries in which this build was begun: those that only waited for their turn are none."""
+        await journal.put(f"attempt:{delivery.deliveries}", b"")
+        return journal.count("attempt:")
 
     async def _turn(self, work: Work, trajectory: Trajectory) -> None:
         """In grouped mode, wait for the whole group and the tasks before this one, without keeping a slot."""
@@ -116,5 +129,4 @@ class MemoryCurator:
     async def _apply(self, work: Work, change: Change, trajectory: Trajectory, failure: str | None) -> None:
         rule = Deprecation(self.settings.deprecate_uses, self.settings.deprecate_share)
         await self.memory.learn(change, trajectory, work.delivery, rule, give_up=failure)
-        work.settled = True
         log.info("trajectory_applied", writes=len(change.writes), uses=len(change.uses), kind=change.kind)

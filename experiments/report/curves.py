@@ -29,14 +29,17 @@ class Curve(NamedTuple):
 
 
 def success(row: EpisodeRow) -> float | None:
+    """1 or 0; None for an episode that says nothing of the agent."""
     return float(row.success) if row.counts else None
 
 
 def steps(row: EpisodeRow) -> float | None:
+    """Steps of an episode that was played to its end."""
     return float(row.steps) if row.outcome == "finished" else None
 
 
 def tokens(row: EpisodeRow) -> float | None:
+    """Tokens of an episode that was played to its end."""
     return float(row.tokens) if row.outcome == "finished" else None
 
 

@@ -8,12 +8,16 @@ from memory.procedure import Content, Credit, Procedure, Revision
 
 
 class DiffLine(NamedTuple):
+    """One line of the difference between two revisions."""
+
     kind: str
     """added, removed, place or same: its CSS class."""
     text: str
 
 
 class RevisionView(NamedTuple):
+    """One revision as the page shows it."""
+
     revision: Revision
     credit: Credit
     diff: list[DiffLine]
@@ -21,6 +25,8 @@ class RevisionView(NamedTuple):
 
 
 class ProcedureView(NamedTuple):
+    """One procedure as the page shows it."""
+
     procedure: Procedure
     credit: Credit
     """Of all revisions together."""

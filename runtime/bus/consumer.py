@@ -50,7 +50,7 @@ async def register_group(client: Client, stream: str, group: str) -> None:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
-    await patiently(create, 30.0)
+    await patiently(create)
 
 
 class Consumer:

@@ -27,12 +27,16 @@ class Journal:
 
     async def load(self) -> "Journal":
         """Read what earlier deliveries wrote."""
-        entries: dict[bytes, bytes] = await patiently(lambda: self._client.hgetall(self.key), 30.0)
+        entries: dict[bytes, bytes] = await patiently(lambda: self._client.hgetall(self.key))
         self._entries = {field.decode(): value for field, value in entries.items()}
         return self
 
     def get(self, field: str) -> bytes | None:
         return self._entries.get(field)
+
+    def count(self, prefix: str) -> int:
+        """How many fields begin so."""
+        return sum(field.startswith(prefix) for field in self._entries)
 
     async def put(self, field: str, value: bytes) -> None:
         stored = await self._scripts.call(HERE / "journal.lua", [self._delivery.stream, self.key], [*self._delivery.fence, field, value])
@@ -53,7 +57,7 @@ class Journal:
 class JournaledLLM:
     """An LLM whose answers are looked up in the journal first; the key is (role, hash of the request).
 
-    `spent` counts all answers of this piece of work, those from the journal too; `budget` (tokens, None is no limit)
+    `spent` counts all answers of this piece of work, each once, those from the journal too; `budget` (tokens, None is no limit)
     bounds it: once it is reached, the next call raises `BudgetSpent`.
     """
 
@@ -62,6 +66,7 @@ class JournaledLLM:
         self._llm = llm
         self._journal = journal
         self._budget = budget
+        self._counted: set[str] = set()
 
     async def complete(self, messages: list[Message], *, role: Role, sampling: Sampling) -> Completion:
         if self._budget is not None and sum(usage.tokens for usage in self.spent.values()) >= self._budget:
@@ -73,7 +78,9 @@ class JournaledLLM:
         else:
             completion = await self._llm.complete(messages, role=role, sampling=sampling)
             await self._journal.put(field, completion.model_dump_json().encode())
-        self.spent[role] = self.spent.get(role, Usage()) + completion.usage
+        if field not in self._counted:
+            self._counted.add(field)
+            self.spent[role] = self.spent.get(role, Usage()) + completion.usage
         return completion
 
 

@@ -10,7 +10,7 @@ from runtime.bus.consumer import Delivery
 from runtime.bus.scripts import Client, Scripts, patiently
 from runtime.errors import EpochClosed, LeaseLost
 from runtime.events import DeadLetter, Progress, Task, Trajectory, Usage
-from runtime.keys import WORKERS, Keys
+from runtime.keys import CURATORS, WORKERS, Keys
 
 HERE = Path(__file__).parent
 BATCH = 200
@@ -25,6 +25,11 @@ class Namespace:
         self.keys = keys
         self.epoch = epoch
         self.scripts = Scripts(client)
+
+    async def claim(self, run: str) -> bool:
+        """Bind this epoch to one run; False where it belongs to another."""
+        await self._call(lambda: self.client.hsetnx(self.keys.meta, "run", run))
+        return await self._call(lambda: self.client.hget(self.keys.meta, "run")) == run.encode()
 
     async def submit_tasks(self, tasks: Sequence[Task]) -> int:
         """Add tasks; those that were added before are skipped. Returns how many were new."""
@@ -84,12 +89,15 @@ class Namespace:
             return 0
 
     async def backlog(self) -> int:
-        """Trajectories that wait for a group, beyond those of the group under way (it could not open otherwise)."""
-        pipe = self.client.pipeline(transaction=False)
-        pipe.xlen(self.keys.trajectories)
-        pipe.hget(self.keys.meta, "group_size")
-        length, group_size = await pipe.execute()
-        return int(length) - int(group_size or 0)
+        """Trajectories that wait for the curators, beyond those of the group under way (it could not open otherwise);
+        0 where no curator learns from this namespace."""
+        groups: list[dict[str, Any]] = await self._call(lambda: groups_of(self.client, self.keys.trajectories))
+        group = next((each for each in groups if each["name"] == CURATORS.encode()), None)
+        if group is None:
+            return 0
+        lag = group["lag"] if group["lag"] is not None else await self._call(lambda: self.client.xlen(self.keys.trajectories))
+        group_size = await self._call(lambda: self.client.hget(self.keys.meta, "group_size"))
+        return int(lag) + group["pending"] - int(group_size or 0)
 
     async def turn(self, group: int) -> int | None:
         """Index of the task whose trajectory is to be applied next; None while the group has not ended."""
@@ -103,7 +111,7 @@ class Namespace:
         return index
 
     async def remove_group(self, stream: str, group: str) -> None:
-        """Forget a consumer group; what only it held back can be deleted then."""
+        """Forget a consumer group."""
         try:
             await self._call(lambda: self.client.xgroup_destroy(stream, group))
         except ResponseError as error:
@@ -151,29 +159,42 @@ class Namespace:
         raise LeaseLost(f"task {task.id} is settled or held by another delivery")
 
     async def _call(self, call: Any) -> Any:
-        return await patiently(call, 30.0)
+        return await patiently(call)
+
+
+async def groups_of(client: Client, stream: str) -> list[dict[str, Any]]:
+    """Consumer groups of a stream; none where nobody has written to it yet."""
+    try:
+        return await client.xinfo_groups(stream)
+    except ResponseError:
+        return []
 
 
 async def open_namespace(client: Client, name: str, *, overwrite: bool = False) -> Namespace:
     """The namespace in its present epoch (the first is 1); `overwrite` deletes what it holds and raises the epoch."""
     keys = Keys(name)
     if overwrite:
-        await _clear(client, keys)
-    await patiently(lambda: client.hsetnx(keys.meta, "epoch", "1"), 30.0)
-    epoch = await patiently(lambda: client.hget(keys.meta, "epoch"), 30.0)
+        await patiently(lambda: client.hset(keys.meta, "clearing", "1"))
+    if await patiently(lambda: client.hexists(keys.meta, "clearing")):
+        await patiently(lambda: _clear(client, keys))
+    await patiently(lambda: client.hsetnx(keys.meta, "epoch", "1"))
+    epoch = await patiently(lambda: client.hget(keys.meta, "epoch"))
     return Namespace(client, keys, int(epoch))
 
 
 async def _clear(client: Client, keys: Keys) -> None:
-    """Raise the epoch first, so that no commit of the old one lands in between; then delete all keys but the meta's epoch."""
-    epoch = int(await client.hget(keys.meta, "epoch") or 0)
-    await client.hset(keys.meta, "epoch", str(epoch + 1))
-    fields = [field for field in await client.hkeys(keys.meta) if field != b"epoch"]
+    """Raise the epoch first, so that no commit of the old one lands in between; then delete all that the namespace holds.
+
+    The field `clearing` goes last: whoever opens a namespace that was left half cleared finishes that first.
+    """
+    await client.hincrby(keys.meta, "epoch", 1)
+    fields = [field for field in await client.hkeys(keys.meta) if field not in (b"epoch", b"clearing")]
     if fields:
         await client.hdel(keys.meta, *fields)
     async for key in client.scan_iter(match=f"{keys.prefix}*", count=1000):
         if key != keys.meta.encode():
             await client.unlink(key)
+    await client.hdel(keys.meta, "clearing")
 
 
 def dead_letter(delivery: Delivery, reason: str, *, task: str | None = None) -> DeadLetter:

@@ -1,8 +1,8 @@
 """The heart of both processes: claim what there is room for, keep the leases, hand every delivery to a handler.
 
-A handler settles its delivery itself (commit, apply, drop). What it raises decides the rest: `LeaseLost` and
-`EpochClosed` drop the work; `LLMRejected` and `UsageError` end the process, as no other entry would fare better; any
-other error gives the entry back for another delivery.
+A handler settles its delivery itself (commit, apply, drop) and returns. What it raises decides the rest: `LeaseLost` and
+`EpochClosed` drop the work; `LLMRejected` and `UsageError` end the process, as no other entry would fare better, and
+all that is in hand is given back unspent; any other error gives the entry back for another delivery.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -13,11 +13,14 @@ import structlog
 from anyio.abc import TaskGroup
 
 from runtime.bus.consumer import Consumer, Delivery
-from runtime.bus.scripts import CONNECTION_ERRORS
-from runtime.errors import BusError, LeaseLost, LLMRejected, UsageError
+from runtime.bus.scripts import CONNECTION_ERRORS, is_away
+from runtime.errors import BusError, LLMRejected, ServerError, UsageError
 from runtime.tasks import open_tasks
 
 log = structlog.get_logger()
+
+RELEASE_PATIENCE = 5.0
+"""Seconds that giving an entry back may take; without it, it is taken over when its lease runs out."""
 
 
 class Work:
@@ -27,8 +30,9 @@ class Work:
         self.delivery = delivery
         self.scope = anyio.CancelScope()
         self.settled = False
-        """Set by the handler once nothing is left to give back."""
+        """Nothing is left to give back."""
         self.lost = False
+        """It is another's now."""
         self._free_slot: Callable[[], None] | None = free_slot
 
     def free_slot(self) -> None:
@@ -59,6 +63,8 @@ class Pump:
         self._may_claim = may_claim
         self._grace = grace
         self._stopping = anyio.Event()
+        self._claiming = anyio.Lock()
+        """Held from counting the free slots until they are filled: reading and taking over must not fill the same ones."""
 
     def stop(self) -> None:
         """Claim no more; give what is in hand `grace` seconds to end, then release it."""
@@ -98,20 +104,20 @@ class Pump:
             if self._may_claim and not await self._may_claim():
                 await self._unless_stopping(lambda: anyio.sleep(0.2))
                 return
-            deliveries = await self.consumer.read(self._slots - self._busy, block=0.5)
+            async with self._claiming:
+                free = self._slots - self._busy
+                for delivery in await self.consumer.read(free, block=0.5) if free > 0 else ():
+                    self._start(tasks, delivery)
         except CONNECTION_ERRORS as error:
             log.warning("redis_away", error=str(error))
             await self._unless_stopping(lambda: anyio.sleep(0.5))
-            return
-        for delivery in deliveries:
-            self._start(tasks, delivery)
 
     async def _sweep(self, tasks: TaskGroup) -> None:
         """Take over what others left, several times per lease, so that a death costs at most 1.3 leases."""
         while True:
-            free = self._slots - self._busy
-            if free > 0 and not self._stopping.is_set():
-                for delivery in await self.consumer.reclaim(free):
+            async with self._claiming:
+                free = self._slots - self._busy
+                for delivery in await self.consumer.reclaim(free) if free > 0 and not self._stopping.is_set() else ():
                     log.info("entry_taken_over", entry=delivery.entry, deliveries=delivery.deliveries)
                     self._start(tasks, delivery)
             await anyio.sleep(self.consumer.lease / 4)
@@ -136,25 +142,33 @@ class Pump:
         tasks.start_soon(self._work, work)
 
     async def _work(self, work: Work) -> None:
+        failed = False
         try:
             with work.scope:
                 await self._handle(work)
-            if work.scope.cancelled_caught and not work.lost:
-                await self.consumer.release(work.delivery, failed=False)
-        except LeaseLost:
-            log.warning("lease_lost", entry=work.delivery.entry)
-        except (LLMRejected, UsageError):
-            await self.consumer.release(work.delivery, failed=False)
-            raise
+                work.settled = True
         except BusError as error:
+            work.settled = True
             log.info("work_dropped", entry=work.delivery.entry, reason=str(error))
-        except Exception:
+        except (LLMRejected, UsageError):
+            raise
+        except Exception as error:
+            failed = not is_away(error)
             log.exception("delivery_failed", entry=work.delivery.entry, deliveries=work.delivery.deliveries)
-            await self.consumer.release(work.delivery, failed=True)
         finally:
+            if not (work.settled or work.lost):
+                await self._give_back(work, failed)
             self.in_hand.discard(work)
             work.free_slot()
             self._freed.set()
+
+    async def _give_back(self, work: Work, failed: bool) -> None:
+        """Release what is not settled, whatever ended it; only its own failure spends the delivery."""
+        with anyio.CancelScope(shield=True), anyio.move_on_after(RELEASE_PATIENCE):
+            try:
+                await self.consumer.release(work.delivery, failed=failed)
+            except ServerError as error:
+                log.warning("entry_not_released", entry=work.delivery.entry, reason=str(error))
 
     def _free_slot(self) -> None:
         self._busy -= 1

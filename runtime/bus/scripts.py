@@ -32,8 +32,17 @@ Client = Any
 """A `redis.asyncio.Redis`: its commands are annotated for sync and async use at once, which no type checker can follow."""
 
 
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error came of a server that is away, whatever a library has wrapped around it."""
+    while error is not None:
+        if isinstance(error, (*CONNECTION_ERRORS, ServerError)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 class Scripts:
-    """The scripts of one client. All of them may be repeated: a mark or a fence makes the second call a no-op.
+    """The scripts of one client. All of them may be repeated: a mark or a fence makes the second call do no harm.
 
     That is why this is the one place that retries after a lost connection, for at most `patience` seconds; the client
     itself never does, as a lost reply to a plain XADD would store the entry twice.
@@ -51,8 +60,8 @@ class Scripts:
         return await patiently(lambda: self._registered[path](keys=list(keys), args=list(args)), self._patience)
 
 
-async def patiently(call: Any, patience: float) -> Any:
-    """Await `call()`, again and again while the server is away; only for what may be repeated."""
+async def patiently(call: Any, patience: float = 30.0) -> Any:
+    """Await `call()`, again and again while the server is away, for at most `patience` seconds; only for what may be repeated."""
     give_up = anyio.current_time() + patience
     pause = 0.05
     while True:

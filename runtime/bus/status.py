@@ -1,9 +1,8 @@
 """What a namespace's streams hold, for people and monitors."""
 
 from pydantic import BaseModel
-from redis.exceptions import ResponseError
 
-from runtime.bus.namespace import Namespace
+from runtime.bus.namespace import Namespace, groups_of
 from runtime.events import Progress
 
 
@@ -45,10 +44,7 @@ async def read_status(namespace: Namespace) -> Status:
 
 async def _stream(namespace: Namespace, name: str, key: str) -> StreamStatus:
     client = namespace.client
-    try:
-        groups = await client.xinfo_groups(key)
-    except ResponseError:  # no such stream yet
-        groups = []
+    groups = await groups_of(client, key)
     found = [
         GroupStatus(name=group["name"].decode(), consumers=group["consumers"], pending=group["pending"], lag=group.get("lag"))
         for group in groups

@@ -36,7 +36,7 @@ async def expect_refusal(memp: Memp, code: int, words: str, *command: str, **env
         (("--env", "chess"), "chess"),
         (("--split", "holiday"), "holiday"),
         (("--max-steps", "0"), "max-steps"),
-        (("--exp-name", "a/b"), "a/b"),
+        (("--exp-name", "../b"), "../b"),
         (("--no-such-flag",), "no-such-flag"),
         (("--memory", "/no/such/file"), "/no/such/file"),
     ],
@@ -49,6 +49,16 @@ async def test_flag_value_unknown_is_refused_with_its_name(tmp_path: Path, data:
 async def test_key_missing_for_a_remote_endpoint_is_refused_before_anything_is_sent(tmp_path: Path, data: Path) -> None:
     memp = Memp(tmp_path, "https://models.example.org/v1", data)
     await expect_refusal(memp, 2, "OPENAI_API_KEY", *ONLINE, OPENAI_API_KEY="")
+
+
+async def test_start_that_fails_leaves_the_name_free_and_its_results_alone(tmp_path: Path, data: Path) -> None:
+    async with stand_in() as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        folder = tmp_path / "runs" / "bad"
+        folder.mkdir(parents=True)
+        (folder / "episodes.jsonl").write_text("")
+        await expect_refusal(memp, 1, "no-such-model", *ONLINE, "--overwrite", "--model", "no-such-model")
+        assert [path.name for path in folder.iterdir()] == ["episodes.jsonl"]
 
 
 async def test_endpoint_unreachable_is_told_at_once(tmp_path: Path, data: Path) -> None:

@@ -1,6 +1,7 @@
 """Whole runs with real processes, killed for real: online, offline, resumed, interrupted."""
 
 import json
+import os
 import signal
 from collections import Counter
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from envs.alfworld_env.households import generate
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import stand_in
+from memory.procedure import Header
 from tests.experiments.command import Memp, kill, until
 
 GAMES = 10
+REAL = os.environ.get("ALFWORLD_DATA")
 MODEL = ("--model", "stand-in-strong", "--env", "alfworld", "--split", "dev")
 
 
@@ -95,6 +98,60 @@ async def test_grouped_run_learns_in_groups_and_leaves_a_report(tmp_path: Path, 
         assert json.loads((folder / "summary.json").read_text())["n"] == GAMES
         assert (folder / "report.html").read_text().startswith("<!")
         assert len((folder / "memory.jsonl").read_text().splitlines()) > 1
+
+
+@pytest.mark.timeout(240)
+async def test_memory_that_is_empty_leaves_every_episode_as_the_controls(tmp_path: Path, data: Path) -> None:
+    async with stand_in() as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        empty = tmp_path / "empty.jsonl"
+        empty.write_text(Header(embedding_model="stand-in-embedding", dimension=256).model_dump_json() + "\n")
+        for name, flags in {"control": ("--no-use-memory",), "emptied": ("--memory", str(empty))}.items():
+            code, output = await memp.run("offline", *MODEL, "--exp-name", name, "--limit", "6", *flags)
+            assert code == 0, output
+        played = [{row.game: (row.success, row.steps, row.usage) for row in memp.rows(name)} for name in ("control", "emptied")]
+        assert len(played[0]) == 6
+        assert played[0] == played[1]
+
+
+@pytest.mark.timeout(240)
+async def test_run_whose_results_lie_elsewhere_is_refused(tmp_path: Path, data: Path) -> None:
+    async with stand_in() as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        command = ("online", *MODEL, "--exp-name", "moved", "--limit", "1", "--no-use-memory")
+        code, output = await memp.run(*command)
+        assert code == 0, output
+        code, output = await memp.run(*command, MEMP_RUNS_DIR=str(tmp_path / "other"))
+        assert (code, "choose another --exp-name" in output) == (2, True), output
+
+
+@pytest.mark.skipif(REAL is None, reason="ALFWORLD_DATA is not set: the real games are not here")
+@pytest.mark.timeout(600)
+async def test_real_dev_split_gives_140_results_and_none_twice(tmp_path: Path) -> None:
+    async with stand_in() as model:
+        memp = Memp(tmp_path, model.base_url, Path(REAL or ""))
+        # Two steps an episode: this is about every game being played once, not about playing it well.
+        code, output = await memp.run("online", *MODEL, "--exp-name", "dev", "--max-steps", "2", "--no-use-memory")
+        assert code == 0, output
+        rows = memp.rows("dev")
+        assert len(rows) == len({row.task_id for row in rows}) == len({row.game for row in rows}) == 140
+
+
+@pytest.mark.skipif(REAL is None, reason="ALFWORLD_DATA is not set: the expert trajectories are not here")
+@pytest.mark.timeout(600)
+async def test_expert_trajectories_build_a_memory_that_serves_frozen(tmp_path: Path) -> None:
+    async with stand_in() as model:
+        memp = Memp(tmp_path, model.base_url, Path(REAL or ""))
+        experts = Path(REAL or "") / "expert_trajectories.json"
+        flags = ("--exp-name", "experts", "--limit", "4", "--max-steps", "5", "--build", "script", "--trajectories", str(experts))
+        code, output = await memp.run("offline", *MODEL, *flags)
+        assert code == 0, output
+        rows = memp.rows("experts")
+        assert len(rows) == 4
+        assert all(row.retrieved for row in rows)
+        progress = (await memp.status("experts"))["progress"]
+        assert progress["applied"] == 300
+        assert len({row.memory_version for row in rows}) == 1, "memory changed while it was to be frozen"
 
 
 @pytest.mark.timeout(240)

@@ -34,7 +34,7 @@ async def test_import_into_another_namespace_gives_the_same_memory(
     async with opened(place, namespace_name) as memory:
         await fill(memory)
         before = [await stored(memory, name) for name in await memory.ids()]
-        assert await export_memory(memory, file, vectors=vectors) == 2
+        assert await export_memory(memory.namespace, file, vectors=vectors) == 2
     async with opened(place, f"{namespace_name}-copy") as memory:
         assert await import_memory(memory, file) == 2
         assert await import_memory(memory, file) == 0
@@ -56,7 +56,7 @@ async def test_import_for_another_embedding_model_embeds_anew(server_url: str, n
     async with stand_in(Options()) as server:
         async with opened(place, namespace_name, settings(server.base_url)) as memory:
             await fill(memory)
-            await export_memory(memory, file)
+            await export_memory(memory.namespace, file)
         other = settings(server.base_url, embedding_model="stand-in-embedding-2")
         async with opened(place, f"{namespace_name}-copy", other) as memory:
             await import_memory(memory, file)
@@ -71,7 +71,7 @@ async def test_import_for_another_embedding_model_embeds_anew(server_url: str, n
 
 async def test_import_of_a_goal_that_is_served_is_refused(memory: Memory, tmp_path: Path) -> None:
     await put(memory, new("p", "put a mug in shelf.", unique=True))
-    await export_memory(memory, tmp_path / "memory.jsonl")
+    await export_memory(memory.namespace, tmp_path / "memory.jsonl")
     text = (tmp_path / "memory.jsonl").read_text().replace('"id":"p"', '"id":"other"')
     (tmp_path / "memory.jsonl").write_text(text)
     with pytest.raises(DataError, match=r"memory\.jsonl holds procedures for goals that this memory serves already"):
@@ -93,7 +93,7 @@ MALFORMED: dict[str, tuple[Callable[[Row], object], str]] = {
 async def test_import_of_a_malformed_file_names_the_line_and_imports_nothing(memory: Memory, tmp_path: Path, case: str) -> None:
     await put(memory, new("p"), new("q", at=vector(0, 1)))
     file = tmp_path / "memory.jsonl"
-    await export_memory(memory, file)
+    await export_memory(memory.namespace, file)
     spoil, message = MALFORMED[case]
     *lines, last = file.read_text().replace('"id":"', '"id":"copy-').splitlines()
     spoiled = spoil(orjson.loads(last))

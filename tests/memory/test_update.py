@@ -10,7 +10,7 @@ from envs.registry import describe
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import Server, stand_in
 from memory.build import Builder, FactExtractor
-from memory.procedure import Change, Revision, SameGoal, Update, procedure_id
+from memory.procedure import Change, Revision, SameGoal, Update
 from memory.store import Deprecation, Memory, decode
 from memory.update import Policy, Updater, better
 from runtime.errors import RevisionConflict
@@ -35,11 +35,11 @@ async def updating(url: str, name: str, policy: Policy) -> AsyncGenerator[tuple[
 
 def effect(change: Change) -> str:
     """What a change does, in a word or two."""
-    writes = [f"{write.revision.cause.kind} {write.procedure}" for write in change.writes]
+    writes = ["built anew" if write.expects == 0 else f"{write.revision.cause.kind} {write.procedure}" for write in change.writes]
     return ", ".join([*writes, *(f"source of {source.procedure}" for source in change.sources)])
 
 
-BUILT = f"built {procedure_id('1:task-0')}"
+BUILT = "built anew"
 
 
 @pytest.mark.parametrize(
