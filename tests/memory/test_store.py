@@ -8,7 +8,7 @@ from experiments.stand_in.server import stand_in
 from memory.procedure import Change, Source
 from memory.store import Deprecation, Memory
 from runtime.bus.namespace import open_namespace
-from runtime.errors import EmbeddingMismatch, LeaseLost, RevisionConflict
+from runtime.errors import EmbeddingMismatch, EpochClosed, LeaseLost, RevisionConflict
 from runtime.keys import RECORDER
 from tests.events import task, trajectory
 from tests.memory.changes import EAGER, NEVER, learn, learned, new, put, revise, stored
@@ -51,7 +51,8 @@ async def test_trajectory_of_a_closed_epoch_changes_nothing(memory: Memory) -> N
     played = trajectory(task(0))
     [delivery] = await arrive(memory.namespace, played)
     await open_namespace(memory.namespace.client, memory.namespace.keys.namespace, overwrite=True)
-    await memory.learn(learned(played, new("p")), played, delivery, NEVER)
+    with pytest.raises(EpochClosed):
+        await memory.learn(learned(played, new("p")), played, delivery, NEVER)
     assert await memory.ids() == []
     assert await memory.version() == 0
 

@@ -152,10 +152,10 @@ async def test_merged_revision_keeps_the_older_one(server_url: str, namespace_na
         (5, True, revision(steps=5), False),
         (4, False, revision(steps=5), False),
         (9, True, revision(steps=5, success=False), True),
-        (4, False, revision(steps=5, success=False), True),
+        (4, False, revision(steps=5, success=False), False),
         (9, True, revision(steps=5, status="deprecated"), True),
         (1, False, revision(steps=5, status="deprecated", success=False), False),
     ],
 )
-def test_better_is_success_first_then_fewer_steps(steps: int, success: bool, current: Revision, wins: bool) -> None:
+def test_better_is_only_a_success_after_a_failure_or_with_fewer_steps(steps: int, success: bool, current: Revision, wins: bool) -> None:
     assert better(steps, success, current) == wins

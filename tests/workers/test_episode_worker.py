@@ -15,12 +15,12 @@ from experiments.stand_in.server import stand_in
 from memory.build import FactExtractor
 from memory.retrieve import Retriever, Thresholds
 from memory.store import Memory
-from runtime.bus.consumer import Consumer
+from runtime.bus.consumer import Consumer, register_group
 from runtime.bus.namespace import Namespace
 from runtime.config import Settings
 from runtime.errors import EnvCrashed, EnvError, LLMRejected, UsageError
 from runtime.events import EpisodeSpec, Task, Trajectory
-from runtime.keys import WORKERS
+from runtime.keys import CURATORS, WORKERS
 from runtime.model.llm import LLM, Sampling
 from tests.events import task, trajectory
 from tests.memory.changes import new, put
@@ -227,6 +227,7 @@ async def test_worker_claims_nothing_while_the_curator_is_behind(server_url: str
         working(server_url, namespace_name, settings(model.base_url, high_water=2, slots=1)) as (worker, memory),
     ):
         namespace = memory.namespace
+        await register_group(namespace.client, namespace.keys.trajectories, CURATORS)
         await namespace.submit_trajectories([trajectory(task(index)) for index in (8, 9)])
         await namespace.submit_tasks([task(0)])
         pump = worker.pump()

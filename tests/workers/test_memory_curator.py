@@ -10,6 +10,8 @@ from experiments.stand_in.server import stand_in
 from memory.procedure import Change
 from memory.store import Memory
 from memory.update import Policy
+from runtime.bus.consumer import Delivery
+from runtime.bus.journal import Journal
 from runtime.errors import LLMRejected, UsageError
 from runtime.keys import CURATORS
 from runtime.model.llm import Completion
@@ -24,6 +26,12 @@ async def dead(memory: Memory, count: int) -> None:
         return len(await dead_letters(memory.namespace)) == count
 
     await until(done)
+
+
+async def begun(memory: Memory, delivery: Delivery) -> None:
+    """What a curator leaves behind that ended while it built."""
+    key = memory.namespace.keys.journal(1, "curator:task-0")
+    await Journal(memory.namespace.client, key, delivery).put(f"attempt:{delivery.deliveries}", b"")
 
 
 async def changes(memory: Memory) -> list[Change]:
@@ -126,15 +134,32 @@ async def test_build_that_ended_every_curator_is_given_up_without_another_try(se
         await works.memory.namespace.submit_trajectories([trajectory(task(0))])
         lost = curator(works.memory.namespace, "lost", lease=0.0)
         await lost.register()
-        await lost.read(1, block=0.1)
-        await lost.reclaim(1)
-        [held] = await lost.reclaim(1)
+        [held] = await lost.read(1, block=0.1)
+        await begun(works.memory, held)
+        for _ in range(2):
+            [held] = await lost.reclaim(1)
+            await begun(works.memory, held)
         lost.lease = LEASE
         await lost.release(held, failed=True)
         async with running(works.pump()):
             await applied(works.memory, 1)
         [letter] = await dead_letters(works.memory.namespace)
         assert (letter.reason, model.chats) == ("build: ProcedureError: 3 curators ended while building it", [])
+
+
+async def test_trajectory_that_only_waited_while_curators_ended_is_built(server_url: str, namespace_name: str) -> None:
+    async with scripted(lambda _: "Steps:\n1. go") as model, curating(server_url, namespace_name, model.base_url) as works:
+        await works.memory.namespace.submit_trajectories([trajectory(task(0))])
+        lost = curator(works.memory.namespace, "lost", lease=0.0)
+        await lost.register()
+        await lost.read(1, block=0.1)
+        deliveries = [(await lost.reclaim(1))[0] for _ in range(3)]
+        lost.lease = LEASE
+        await lost.release(deliveries[-1], failed=True)
+        async with running(works.pump()):
+            await applied(works.memory, 1)
+        assert len(await works.memory.ids()) == 1
+        assert await dead_letters(works.memory.namespace) == []
 
 
 class Broken:
