@@ -38,6 +38,7 @@ class Memp:
             "MEMP_DATA_DIR": str(self.folder / "data"),
             "MEMP_RUNS_DIR": str(self.folder / "runs"),
             "MEMP_LEASE": "3",
+            "MEMP_ENV_PROCESSES": "1",
             **({"ALFWORLD_DATA": str(self.data)} if self.data else {}),
         }
 
