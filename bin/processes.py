@@ -99,11 +99,11 @@ async def _submit(config: "RunConfig", settings: Settings) -> int:
     from runtime.bus.consumer import register_group
     from runtime.keys import CURATORS
 
-    make_tasks(config, settings, epoch=0)
+    tasks = make_tasks(config, settings, epoch=0)
     async with a_namespace(settings, config.exp_name, must_exist=False) as namespace:
         if config.use_memory:
             await register_group(namespace.client, namespace.keys.trajectories, CURATORS)
-        return await namespace.submit_tasks(make_tasks(config, settings, namespace.epoch))
+        return await namespace.submit_tasks([task.model_copy(update={"epoch": namespace.epoch}) for task in tasks])
 
 
 def stand_in(

@@ -30,7 +30,7 @@ class Hit(NamedTuple):
 
 
 class ProcedureIndex(Protocol):
-    """What retrieval asks of an index; all answers hold active procedures of `env` only, ties in order of id."""
+    """What retrieval asks of an index, about procedures of `env` only; hits are active ones, ties in order of id."""
 
     async def nearest(self, vector: Vector, k: int, env: str) -> list[Hit]:
         """The k procedures whose goals are closest, the closest first."""
@@ -41,7 +41,7 @@ class ProcedureIndex(Protocol):
         ...
 
     async def near_fact(self, vector: Vector, k: int, env: str, name: str | None) -> set[str]:
-        """Procedures with one of the k facts closest to `vector`, among facts called `name` (None: of any name)."""
+        """Procedures, deprecated ones too, with one of the k facts closest to `vector`, among facts called `name` (None: any)."""
         ...
 
 

@@ -36,7 +36,7 @@ class Updater:
         self._policy = policy
 
     async def change(self, trajectory: Trajectory, *, success: bool) -> Change:
-        """`success` is memory's own (reward at or above the environment's threshold). Aborted episodes change nothing."""
+        """`success` is memory's own (reward at or above the environment's threshold). An aborted episode changes nothing."""
         if trajectory.outcome == "aborted":
             return Change(kind="learned", trajectory=trajectory.id)
         writes: list[Write] = []

@@ -31,7 +31,7 @@ CONFLICTS = 100
 """Times that a change is computed anew within one delivery."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class MemoryCurator:
     """One process's curator on one namespace; `pump` runs beside `turns`."""
 
@@ -44,7 +44,7 @@ class MemoryCurator:
     turns: Turns = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "turns", Turns(self.memory.namespace))
+        self.turns = Turns(self.memory.namespace)
 
     def pump(self) -> Pump:
         namespace = self.memory.namespace
@@ -96,7 +96,9 @@ class MemoryCurator:
     async def _change(
         self, journal: Journal, llm: JournaledLLM, delivery: Delivery, trajectory: Trajectory, success: bool
     ) -> tuple[Change, str | None]:
-        """The change, and why building failed for good; the credit is due in any case."""
+        """The change, and why building failed for good; the credit is due in any case, but for an aborted episode."""
+        if trajectory.outcome == "aborted":
+            return Change(kind="learned", trajectory=trajectory.id), None
         facts = FactExtractor(llm, self.sampling, describe)
         updater = Updater(self.memory, Builder(llm, self.sampling, self.form, describe), facts, self.policy)
         attempts = await self._count_attempt(journal, delivery)
