@@ -30,7 +30,8 @@ class Memp:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MEMP_", "OPENAI_", "EMBEDDING_"))}
-        kept.pop("REDIS_URL", None)
+        for name in ("REDIS_URL", "ALFWORLD_DATA"):
+            kept.pop(name, None)
         return kept | {
             "OPENAI_BASE_URL": self.base_url,
             "OPENAI_API_KEY": "test-key",
