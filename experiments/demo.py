@@ -28,6 +28,8 @@ from runtime.errors import MempError
 
 MODEL = "stand-in-strong"
 TASKS = 48
+BATCH = 8
+"""Episodes at once: two cores are busy with so many, and memory is not much behind."""
 SEED = 7
 
 OPENING = f"""\
@@ -55,7 +57,7 @@ async def play(settings: Settings, tasks: int) -> None:
 
 
 async def _run(console: Console, settings: Settings, name: str, tasks: int, *, use_memory: bool) -> Result:
-    config = RunConfig(mode="online", exp_name=name, model=MODEL, limit=tasks, use_memory=use_memory)
+    config = RunConfig(mode="online", exp_name=name, model=MODEL, limit=tasks, batch_size=BATCH, use_memory=use_memory)
     with live(console, "with memory, learning" if use_memory else "control, no memory") as show:
         return await drive(config, settings, overwrite=True, show=show)
 
