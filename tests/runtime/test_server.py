@@ -20,7 +20,6 @@ from redis.exceptions import ConnectionError, TimeoutError
 
 from runtime.config import Settings
 from runtime.errors import ServerError, UsageError
-from runtime.masking import mask_url
 from runtime.server import Server, connect, open_server, probe
 from runtime.server.client import wait_indexed
 from runtime.server.process import find_binary
@@ -298,9 +297,3 @@ async def test_server_without_a_needed_command_is_told_as_too_old(tmp_path: Path
     async with valkey(tmp_path, 'rename-command XAUTOCLAIM ""') as socket, connect(f"unix://{socket}") as client:
         with pytest.raises(ServerError, match=r"too old \(valkey .* lacks XAUTOCLAIM\).*Redis >= 7.2"):
             await probe(client)
-
-
-def test_mask_url_hides_user_and_password_wherever_they_stand() -> None:
-    assert mask_url("redis://u:p@ss/w@host:1/0") == "redis://***@host:1/0"
-    assert mask_url("unix:///s?password=x&db=1") == "unix:///s?password=***&db=1"
-    assert mask_url("unix:///s") == "unix:///s"

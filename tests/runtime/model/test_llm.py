@@ -17,7 +17,6 @@ from runtime.events import Usage
 from runtime.model.endpoint import Backoff
 from runtime.model.llm import Completion, Message, OpenAILLM, Sampling, open_llm
 from runtime.model.preflight import preflight
-from runtime.model.usage import cost
 from runtime.tasks import open_tasks
 from tests.runtime.model_server import KEY, ModelServer, Reply, answers, chat, drops, hangs, refuses, says, serving, settings, truncates
 
@@ -284,21 +283,3 @@ async def test_max_tokens_are_passed_on_only_where_asked_for() -> None:
     async with served(answers()) as (server, llm):
         await llm.complete(MESSAGES, role="facts", sampling=SAMPLING.model_copy(update={"max_tokens": 9, "seed": None}))
         assert server.requests == [{"model": "asked", "messages": MESSAGES, "temperature": 0.3, "max_tokens": 9}]
-
-
-def test_cost_of_a_known_model_counts_cached_tokens_at_their_price() -> None:
-    dear = cost("gpt-4o", Usage(input=1000, output=100))
-    cheaper = cost("gpt-4o", Usage(input=1000, cached=1000, output=100))
-    assert dear is not None
-    assert cheaper is not None
-    assert 0 < cheaper < dear < 1
-    assert cost("text-embedding-3-small", Usage(input=1000))
-
-
-def test_cost_of_an_unknown_model_is_none() -> None:
-    assert cost("stand-in-strong", Usage(input=1000, output=100)) is None
-    assert cost("", Usage()) is None
-
-
-def test_cost_of_impossible_counts_is_no_error() -> None:
-    assert cost("gpt-4o", Usage(input=1, cached=5)) is not None
