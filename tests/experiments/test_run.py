@@ -70,9 +70,9 @@ async def test_run_whose_driver_is_killed_goes_on_when_the_command_is_given_agai
 
 @pytest.mark.timeout(240)
 async def test_run_interrupted_keeps_its_state_and_says_how_to_go_on(tmp_path: Path, data: Path) -> None:
-    async with stand_in(Options(latency_ms=40)) as model:
+    async with stand_in(Options(latency_ms=300)) as model:
         memp = Memp(tmp_path, model.base_url, data)
-        async with memp.start("online", *MODEL, "--exp-name", "stopped", "--batch-size", "2") as run:
+        async with memp.start("online", *MODEL, "--exp-name", "stopped", "--batch-size", "2", "--max-steps", "10") as run:
             await until(lambda: len(memp.rows("stopped")) >= 1, 120)
             run.send_signal(signal.SIGINT)
             with anyio.fail_after(30):
