@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from bin import households, inspect, migrate, processes, run
+from bin import households, inspect, migrate, processes, run, warm
 from bin.options import guarded
 
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     context_settings={"token_normalize_func": _with_dashes, "help_option_names": ["-h", "--help"]},
 )
 
-for module in (run, processes, inspect, migrate, households):
+for module in (run, processes, inspect, migrate, households, warm):
     module.add_to(app)
 
 

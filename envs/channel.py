@@ -1,27 +1,23 @@
 """The worker's end of one environment process: requests out, answers back, and what its death means for whom."""
 
-import math
-import os
-import sys
-from collections.abc import Mapping
-from subprocess import PIPE
+from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 import anyio
-import orjson
 import structlog
-from anyio.abc import Process
-from anyio.streams.buffered import BufferedByteReceiveStream
 
-from envs import wire
+from envs.forks import CLOSE_TIMEOUT, Forks
+from envs.link import Link
 from runtime import errors
 
 log = structlog.get_logger()
 
 START_TIMEOUT = 120.0
-"""Seconds that a process may take to import its environment."""
-CLOSE_TIMEOUT = 3.0
-"""Seconds that a process may take to end after its input has; then it is killed."""
+"""Seconds until a process must be ready; the first one waits for the import of its environment."""
+LOADS = 2
+"""Resets in a process's hands at once, the others wait here: a step, sent at once, waits for these at most, and no reset
+waits for steps that were asked for later. One would leave the process idle while the worker learns of its end."""
 
 
 class Crashed(Exception):
@@ -35,7 +31,8 @@ class Crashed(Exception):
 class _Call:
     """One request that awaits its answer; `outcome` is the answer or a Crashed."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: bool = False) -> None:
+        self.load = load
         self.done = anyio.Event()
         self.outcome: dict[str, Any] | Crashed = {}
 
@@ -54,138 +51,153 @@ class _Call:
 
 
 class Channel:
-    """One environment process, started and watched by `run`. Requests may be sent at once; they wait until it is ready."""
+    """One environment process, watched by `run`. Requests may be sent at once; they wait until it is ready."""
 
-    def __init__(self, name: str, environ: Mapping[str, str], timeout: float) -> None:
-        """`name` is the environment to prepare, `environ` the process's variables, `timeout` seconds for one request."""
-        self._name, self._environ, self._timeout = name, environ, timeout
+    def __init__(self, forks: Forks, name: str, role: str, timeout: float, memory: int, nice: int = 0) -> None:
+        """`name` is the environment to make, `timeout` seconds for one request, `memory` the MiB from which it retires."""
+        self.role, self._timeout, self._memory = role, timeout, memory
+        self._forks, self._child = forks, forks.fork(name, nice)
+        self._link = Link(self._child.end)
         self._hello = _Call()
-        # In the order in which the process works on them. Unbounded, but each environment has at most one request out.
+        # In the order in which the process works on them. Unbounded, but each environment has at most one request out, or its replay.
         self._pending: dict[int, _Call] = {0: self._hello}
-        self._out, self._outgoing = anyio.create_memory_object_stream[bytes](math.inf)
-        self._sent = 0
-        self._progress = anyio.current_time()
-        self._process: Process | None = None
+        self._sent, self._progress = 0, monotonic()
+        self._loading = 0
+        self._loads: dict[int, tuple[dict[str, Any], _Call]] = {}
+        self._scope = anyio.CancelScope()
         self.live: set[int] = set()
         """Keys of the environments that are in use."""
+        self.retiring = False
+        """Whether it takes no new environments, and ends with those it has."""
         self.dead: str | None = None
         """Why it died; None while it may be used."""
         self.ended = anyio.Event()
 
     @property
     def pid(self) -> int | None:
-        """The process's id, None before it is started."""
-        return self._process.pid if self._process else None
+        """The process's id, None before it is forked."""
+        return self._child.pid
 
-    async def request(self, message: dict[str, Any]) -> Any:
-        """Send a request and await its result; raises what the environment raised, or Crashed."""
-        await self._settled(self._hello)
-        self._hello.result()
-        if self.dead is not None:
-            raise Crashed(self.dead, blamed=False)
-        call = self._send(message)
-        await self._settled(call)
+    @property
+    def usable(self) -> bool:
+        """Whether it can be asked."""
+        return self.dead is None and not self._link.broken
+
+    async def request(self, message: dict[str, Any], load: bool = False) -> Any:
+        """Send a request, a `load` when its turn comes, and await its result; raises what the environment raised, or Crashed."""
+        if not self._hello.done.is_set():
+            await self._hello.done.wait()
+        call = self._post(message, load)
+        await call.done.wait()
         return call.result()
 
-    def _send(self, message: dict[str, Any]) -> _Call:
+    async def requests(self, messages: Sequence[dict[str, Any]]) -> list[Any]:
+        """The results of requests that are all known in advance: none waits in the worker for the answer to the one before."""
+        calls = [self._post(message) for message in messages]
+        for call in calls:
+            await call.done.wait()
+        return [call.result() for call in calls]
+
+    def _post(self, message: dict[str, Any], load: bool = False) -> _Call:
+        self._hello.result()
+        if not self.usable:
+            raise Crashed(self.dead or self._child.fate, blamed=False)
+        call = _Call(load)
+        if load and self._loading >= LOADS:
+            self._loads[message["key"]] = (message, call)
+        else:
+            self._send(message, call)
+        return call
+
+    def _send(self, message: dict[str, Any], call: _Call) -> None:
         self._sent += 1
         if not self._pending:
-            self._progress = anyio.current_time()
-        call = self._pending[self._sent] = _Call()
-        self._out.send_nowait(wire.pack({**message, "id": self._sent}))
-        return call
+            self._progress = monotonic()
+        self._pending[self._sent] = call
+        self._loading += call.load
+        self._link.send({**message, "id": self._sent})
 
     def release(self, key: int) -> None:
         """Give back one environment: its place in the process serves another episode."""
         self.live.discard(key)
-        if self.dead is None:
-            self._out.send_nowait(wire.pack({"op": "close", "key": key}))
+        self._loads.pop(key, None)
+        if self.dead is None and self.retiring and not self.live:
+            self.dead = "it is replaced"
+            self._link.finish()
+        elif self.dead is None:
+            self._link.send({"op": "close", "key": key})
 
-    async def _settled(self, call: _Call) -> None:
+    def _take(self, answer: dict[str, Any]) -> None:
+        self._progress = monotonic()
+        call = self._pending.pop(answer["id"], None)
+        if call is None:
+            return  # It came too late.
+        if answer.get("memory", 0) >= self._memory and not self.retiring:
+            self.retiring = True
+            log.info("env_process_retires", pid=self.pid, mib=answer["memory"], live=len(self.live))
+        if call.load:
+            self._loading -= 1
+            if self._loads:
+                self._send(*self._loads.pop(next(iter(self._loads))))
+        call.settle(answer)
+
+    async def _watch(self) -> None:
         # It works on one request after the other: hung is who has answered nobody for the time that one may take.
-        while not call.done.is_set():
-            patience = self._timeout if self._hello.done.is_set() else max(START_TIMEOUT, self._timeout)
-            with anyio.CancelScope(deadline=self._progress + patience):
-                await call.done.wait()
-            if not call.done.is_set() and anyio.current_time() >= self._progress + patience:
-                self._die(f"it hung for {patience:g} s")
+        with anyio.move_on_after(START_TIMEOUT):
+            await self._hello.done.wait()
+        if not self._hello.done.is_set():
+            if self.pid is None:
+                self._forks.kill()  # It hangs at the import.
+            self._die(f"it was not ready in {START_TIMEOUT:g} s")
+            self._kill()
+        while self.dead is None:
+            left = (self._progress if self._pending else monotonic()) + self._timeout - monotonic()
+            if left > 0:
+                await anyio.sleep(left)
+            else:
+                self._die(f"it hung for {self._timeout:g} s")
+                self._kill()
 
     def _die(self, reason: str) -> None:
-        if self.dead is not None:
-            return
-        self.dead = reason
+        if self.dead is None:
+            self.dead = reason
+            log.warning("env_process_died", pid=self.pid, reason=reason, live=len(self.live))
         ready = self._hello.done.is_set()
-        for place, call in enumerate(self._pending.values()):
+        for place, call in enumerate([*self._pending.values(), *(call for _, call in self._loads.values())]):
             call.settle(Crashed(reason, blamed=place == 0 or not ready))
         self._pending.clear()
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-        log.warning("env_process_died", pid=self.pid, reason=reason, live=len(self.live))
+        self._loads.clear()
+
+    def _kill(self) -> None:
+        if not self._link.broken:
+            self._child.kill()
 
     async def run(self) -> None:
-        """Start the process and carry messages until it ends; whatever ends this, no process is left behind."""
+        """Carry messages until the process ends; whatever ends this, the process is not left behind."""
         try:
-            command = [sys.executable, "-m", "envs.process", self._name]
-            self._process = await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=None, env=self._environ)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._write, self._process)
-                await self._read(self._process)
-                tasks.cancel_scope.cancel()
-        except OSError as error:
-            self._die(f"it can't be started: {error}")
+            with self._scope:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._watch)
+                    await self._link.run(self._take)
+                    tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._reap()
             self.ended.set()
 
-    async def _write(self, process: Process) -> None:
-        assert process.stdin is not None  # noqa: S101 (PIPE was asked for)
-        try:
-            async for data in self._outgoing:
-                await process.stdin.send(data)
-            await process.stdin.aclose()
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            pass  # It died; the reader tells why.
-
-    async def _read(self, process: Process) -> None:
-        assert process.stdout is not None  # noqa: S101 (PIPE was asked for)
-        stream = BufferedByteReceiveStream(process.stdout)
-        try:
-            while True:
-                (length,) = wire.LENGTH.unpack(await stream.receive_exactly(wire.LENGTH.size))
-                self._take(orjson.loads(await stream.receive_exactly(length)))
-        except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
-            await process.wait()
-
-    def _take(self, answer: dict[str, Any]) -> None:
-        self._progress = anyio.current_time()
-        call = self._pending.pop(answer["id"], None)
-        if call is not None:
-            call.settle(answer)
-
     async def _reap(self) -> None:
-        process = self._process
-        if process is not None:
-            if process.returncode is None:
-                process.kill()
-            await process.aclose()
-            code = process.returncode or 0
-            self._die(f"it was killed by signal {-code}" if code < 0 else f"it ended with status {code}")
-        self._out.close()
-        self._outgoing.close()
+        self._kill()
+        self._link.close()
+        if self._child.pid is not None:  # Otherwise it ends as soon as it is forked.
+            with anyio.move_on_after(CLOSE_TIMEOUT):
+                await self._child.ended.wait()
+        self._die(self._child.fate)
 
     async def end(self) -> None:
         """Let the process end by itself, as it does when its input ends; kill it where it does not."""
         self.dead = self.dead or "the pool is closed"
-        self._out.close()
+        self._link.finish()
         with anyio.move_on_after(CLOSE_TIMEOUT):
             await self.ended.wait()
-        if self._process is not None and not self.ended.is_set():
-            self._process.kill()
-            await self.ended.wait()
-
-
-def environment(variables: Mapping[str, object | None]) -> dict[str, str]:
-    """This process's variables, with those given set, or unset where None."""
-    merged = {name: value for name, value in os.environ.items() if name not in variables}
-    return merged | {name: str(value) for name, value in variables.items() if value is not None}
+        self._scope.cancel()
+        await self.ended.wait()

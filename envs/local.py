@@ -8,8 +8,18 @@ from runtime.env import StepResult
 class LocalEnv(Protocol):
     """One environment, reused for many episodes: each `reset` begins another.
 
-    Both methods raise `EnvError` where the game can't be played; given (game, actions) the answers are always the same.
+    `reset` and `step` raise `EnvError` where the game can't be played; given (game, actions) the answers are always the same.
+    An environment that must work on a game for long before its first reset does that in `prepare`, once for all processes
+    of the machine (the outcome is in a cache on disk); `reset` does it itself where nobody has, so both are only ever a help.
     """
+
+    def prepared(self, game: dict[str, Any]) -> bool:
+        """Whether a reset is quick now: True where the game is prepared, and where there is nothing to prepare. Cheap."""
+        ...
+
+    def prepare(self, game: dict[str, Any]) -> None:
+        """Do the slow part of a first reset and leave its outcome on disk; called in a process that hosts no episode."""
+        ...
 
     def reset(self, game: dict[str, Any]) -> str: ...
 

@@ -4,28 +4,39 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import count
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from envs.channel import Channel, Crashed, environment
+from envs.channel import Channel, Crashed
+from envs.forks import Forks
 from runtime.config import Settings
 from runtime.env import StepResult
-from runtime.errors import EnvCrashed, EnvError
+from runtime.errors import EnvCrashed, EnvError, MempError
 
 log = structlog.get_logger()
 
 MAX_CRASHES = 3
 """Crashes under one episode's own requests after which it is given up."""
+NICE = 10
+"""By how much preparation yields to everything else."""
+
+Role = Literal["play", "suspect", "prepare"]
+"""What a process is for: episodes; those under which one has crashed, so that they crash no others again; preparation."""
 
 
 class EnvPool:
-    """Environment processes of one worker, at most `Settings.env_processes`, started as they are needed."""
+    """Environment processes of one worker, started as they are needed, each forked from the same server process.
+
+    At most `Settings.env_processes` host episodes, and one each hosts suspects and prepares games; those that retire are
+    not counted. Nothing else needs a bound: an episode has one environment, and an environment one request under way.
+    """
 
     def __init__(self, settings: Settings, tasks: TaskGroup) -> None:
         self._settings, self._tasks = settings, tasks
+        self._forks: Forks | None = None
         self._channels: list[Channel] = []
         self._keys = count(1)
 
@@ -50,31 +61,52 @@ class EnvPool:
         """An environment for one episode: `async with pool.env("alfworld") as env`."""
         return PooledEnv(self, name, next(self._keys))
 
-    def pids(self) -> list[int]:
+    def pids(self, role: Role = "play") -> list[int]:
         """Ids of the processes that run now."""
-        return [channel.pid for channel in self._channels if channel.dead is None and channel.pid is not None]
+        return [channel.pid for channel in self._channels if channel.role == role and channel.usable and channel.pid is not None]
 
-    def attach(self, name: str, key: int) -> Channel:
+    def attach(self, name: str, key: int, role: Role = "play") -> Channel:
         """The process with the fewest live environments, a new one where all have some and another is allowed."""
-        self._channels = [channel for channel in self._channels if channel.dead is None]
-        channel = min(self._channels, key=lambda channel: len(channel.live), default=None)
-        if channel is None or (channel.live and len(self._channels) < self._settings.env_processes):
-            channel = self._start(name)
+        self._channels = [channel for channel in self._channels if not channel.ended.is_set()]
+        able = [channel for channel in self._channels if channel.role == role and channel.usable and not channel.retiring]
+        channel = min(able, key=lambda channel: len(channel.live), default=None)
+        if channel is None or (channel.live and role == "play" and len(able) < self._settings.env_processes):
+            channel = self._start(name, role)
         channel.live.add(key)
         return channel
 
-    def _start(self, name: str) -> Channel:
-        settings = self._settings
-        data = {"ALFWORLD_DATA": settings.alfworld_data, "MEMP_TRAVELPLANNER_DATA": settings.travelplanner_data}
-        channel = Channel(name, environment(data), settings.env_timeout)
+    def _start(self, name: str, role: Role) -> Channel:
+        if self._forks is None or self._forks.dead:
+            self._forks = Forks(self._settings)
+            self._tasks.start_soon(self._forks.run)
+        settings, nice = self._settings, NICE if role == "prepare" else 0
+        channel = Channel(self._forks, name, role, settings.env_timeout, settings.env_memory, nice)
         self._channels.append(channel)
         self._tasks.start_soon(channel.run)
         return channel
+
+    async def prepare(self, name: str, game: dict[str, Any]) -> None:
+        """Have a game prepared where no step waits for it. Raises nothing: what goes wrong is for the reset to meet."""
+        key, crash = next(self._keys), None
+        while crash is None or not crash.blamed:
+            channel = self.attach(name, key, "prepare")
+            try:
+                await channel.request({"op": "prepare", "key": key, "env": name, "game": game}, load=True)
+                return
+            except Crashed as crashed:
+                crash = crashed
+            except MempError:
+                return
+            finally:
+                channel.release(key)
+        log.warning("env_prepare_failed", env=name, reason=str(crash))
 
     async def _end(self) -> None:
         async with anyio.create_task_group() as tasks:
             for channel in self._channels:
                 tasks.start_soon(channel.end)
+        if self._forks is not None:
+            await self._forks.end()
 
 
 class PooledEnv:
@@ -114,7 +146,7 @@ class PooledEnv:
     async def _ask(self, request: dict[str, Any]) -> Any:
         while True:
             try:
-                answer = await (await self._attached()).request(request)
+                answer = await self._answer(await self._attached(), request)
                 self._played.append((request, answer))
                 return answer
             except Crashed as crash:
@@ -124,20 +156,31 @@ class PooledEnv:
                 self._detach()
                 raise
 
+    async def _answer(self, channel: Channel, request: dict[str, Any]) -> Any:
+        if request["op"] == "step":
+            return await channel.request(request)
+        answer = await channel.request(request, load=True)
+        if answer is None:  # The game is not prepared.
+            await self._pool.prepare(self._name, request["game"])
+            answer = await channel.request({**request, "anyway": True}, load=True)
+        return answer
+
     def _count(self, crash: Crashed) -> None:
         self._crashes += crash.blamed
         if self._crashes >= MAX_CRASHES:
             raise EnvCrashed(f"the environment's process died {self._crashes} times on this episode: {crash}; its errors are on stderr")
 
     async def _attached(self) -> Channel:
-        if self._channel is None or self._channel.dead is not None:
-            self._channel = self._pool.attach(self._name, self._key)
+        if self._channel is None or not self._channel.usable:
+            self._detach()
+            self._channel = self._pool.attach(self._name, self._key, "suspect" if self._crashes else "play")
             await self._replay(self._channel)
         return self._channel
 
     async def _replay(self, channel: Channel) -> None:
-        for request, answer in self._played:
-            if await channel.request(request) != answer:
-                raise EnvError("the environment answered differently when the episode was played again after a crash")
         if self._played:
-            log.info("env_recovered", env=self._name, replayed=len(self._played))
+            requests, told = zip(*self._played, strict=True)
+            answers = [await self._answer(channel, requests[0]), *await channel.requests(requests[1:])]
+            if answers != list(told):
+                raise EnvError("the environment answered differently when the episode was played again after a crash")
+            log.info("env_recovered", env=self._name, replayed=len(told))

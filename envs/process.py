@@ -1,22 +1,23 @@
-"""An environment process: hosts many environments in one thread and answers requests on its standard streams.
+"""An environment process: hosts many environments in one thread and answers requests on its socket.
 
-Started by `envs.pool` as `python -m envs.process <environment>`; it ends when its standard input does, that is, with
-its parent. Its first message, with id 0, tells that the environment could be made, or why not.
+Forked by `envs.fork_server`; it ends when its socket does, that is, with its worker. Its first message, with id 0, tells
+that the environment could be made, or why not.
 """
 
-import gc
 import os
-import signal
+import resource
+import socket
 import sys
 import traceback
 from collections.abc import Callable
-from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, NoReturn
 
 from envs import registry, wire
 from envs.local import LocalEnv
 from runtime.config import Settings
 from runtime.errors import MempError
+
+_RSS_PER_MIB = 1 << (20 if sys.platform == "darwin" else 10)
 
 
 class Host:
@@ -27,16 +28,21 @@ class Host:
         self._live: dict[int, tuple[str, LocalEnv]] = {}
         self._free: dict[str, list[LocalEnv]] = {}
 
-    def prepare(self, name: str) -> str:
-        """Make one environment in advance: the libraries are loaded and found to work before the first request."""
-        self._free[name] = [self._make(name)]
+    def ready(self, name: str) -> str:
+        """Make one environment in advance: its libraries and its data are found to work before the first request."""
+        self._free[name] = [registry.make(name, self._settings)]
         return "ready"
 
     def handle(self, request: dict[str, Any]) -> Any:
         """Do one request; returns its result, JSON types only."""
+        if request["op"] == "step":
+            return list(self._live[request["key"]][1].step(request["action"]))
+        env, game = self._env(request["key"], request["env"]), request["game"]
         if request["op"] == "reset":
-            return self._env(request["key"], request["env"]).reset(request["game"])
-        return list(self._live[request["key"]][1].step(request["action"]))
+            return env.reset(game) if request.get("anyway") or env.prepared(game) else None
+        if not env.prepared(game):
+            env.prepare(game)
+        return True
 
     def close(self, key: int) -> None:
         """Free the environment of an episode that has ended."""
@@ -47,63 +53,50 @@ class Host:
     def _env(self, key: int, name: str) -> LocalEnv:
         if key not in self._live:
             free = self._free.setdefault(name, [])
-            self._live[key] = (name, free.pop() if free else self._make(name))
+            self._live[key] = (name, free.pop() if free else registry.make(name, self._settings))
         return self._live[key][1]
 
-    def _make(self, name: str) -> LocalEnv:
-        env = registry.make(name, self._settings)
-        # Collecting cycles among all that the libraries have loaded costs 30 times the p95 of a step, and frees next to nothing.
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        return env
 
-
-def answer(number: int, work: Callable[[], Any]) -> bytes:
-    """The message that answers request `number` with what the work returns, or with the error that it raises."""
+def _answer(work: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
     try:
-        return wire.pack({"id": number, "result": work()})
+        return {"result": work(argument)}
     except MempError as error:
-        return wire.pack({"id": number, "error": [type(error).__name__, str(error)]})
+        return {"error": [type(error).__name__, str(error)]}
     except Exception as error:
-        return wire.pack({"id": number, "error": ["EnvError", f"the environment failed ({type(error).__name__}: {error})"]})
+        return {"error": ["EnvError", f"the environment failed ({type(error).__name__}: {error})"]}
 
 
-def _take_stdout() -> BinaryIO:
-    # Whatever a library prints, from Python or C, goes to stderr; only answers go to the real standard output.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return answers
+def _memory() -> int:
+    # The most that it had at once: engines keep what they have taken, so this is what it has, and no platform lacks it.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _RSS_PER_MIB
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, name: str) -> None:
-    """Answer requests in order until their stream ends."""
-    host = Host(Settings())
-    answers.write(answer(0, partial(host.prepare, name)))
-    answers.flush()
+def serve(end: socket.socket, name: str, settings: Settings) -> None:
+    """Answer requests in order, each before the next is begun, until their stream ends."""
+    host = Host(settings)
+    end.sendall(wire.pack({"id": 0, **_answer(host.ready, name)}))
+    requests = end.makefile("rb")
     while (request := wire.read(requests)) is not None:
         if request["op"] == "close":
             host.close(request["key"])
-        else:
-            answers.write(answer(request["id"], partial(host.handle, request)))
-            answers.flush()
+            continue
+        answer = {"id": request["id"], **_answer(host.handle, request)}
+        if request["op"] == "reset":
+            answer["memory"] = _memory()
+        end.sendall(wire.pack(answer))
 
 
-def main() -> None:
-    """Serve until the parent closes the stream or dies; Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    status = 0
+def run(end: socket.socket, name: str, settings: dict[str, Any]) -> NoReturn:
+    """Serve until the worker closes the socket or dies."""
+    status = 1
     try:
-        serve(sys.stdin.buffer, _take_stdout(), sys.argv[1])
-    except BrokenPipeError:
-        pass  # The parent died while an answer was under way.
+        serve(end, name, Settings(**settings))
+        status = 0
+    except ConnectionError:
+        status = 0  # The worker died while an answer was under way.
     except Exception:
         traceback.print_exc()
-        status = 1
-    sys.stderr.flush()
-    # A normal exit would run the destructors of the planner's libraries, which can crash once several are loaded.
-    os._exit(status)
-
-
-if __name__ == "__main__":
-    main()
+    finally:
+        sys.stderr.flush()
+        # A normal exit would run the destructors of the planner's libraries, which can crash once several are loaded.
+        os._exit(status)

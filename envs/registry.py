@@ -1,6 +1,10 @@
-"""The environments by name, each imported only when it is asked for: their libraries are slow to import."""
+"""The environments by name, each imported only when it is asked for: their libraries are slow to import.
+
+An environment of one's own is named by its module's dotted path and offers what `EnvModule` lists.
+"""
 
 import importlib
+from contextlib import suppress
 from typing import Protocol, cast
 
 from envs.local import GameTask, LocalEnv
@@ -12,7 +16,9 @@ _MODULES = {"alfworld": "envs.alfworld_env"}
 
 
 class EnvModule(Protocol):
-    """What the package of an environment has to offer."""
+    """What the package of an environment has to offer. Its module `env` imports the libraries that it plays with."""
+
+    __name__: str
 
     @property
     def SPLITS(self) -> tuple[str, ...]: ...  # noqa: N802 (a constant of the module)
@@ -25,19 +31,28 @@ class EnvModule(Protocol):
 
 
 def names() -> list[str]:
-    """The known environments: the values of `--env`."""
+    """The environments that come with memp."""
     return sorted(_MODULES)
 
 
 def _module(env: str) -> EnvModule:
-    if env not in _MODULES:
-        raise UsageError(f"unknown environment {env!r}: choose one of {', '.join(names())}")
-    return cast(EnvModule, importlib.import_module(_MODULES[env]))
+    if env not in _MODULES and "." not in env:
+        raise UsageError(f"unknown environment {env!r}: choose one of {', '.join(names())}, or name a module of yours with a dot")
+    try:
+        return cast(EnvModule, importlib.import_module(_MODULES.get(env, env)))
+    except ImportError as error:
+        raise UsageError(f"the environment {env!r} can't be imported: {error}") from error
 
 
 def describe(env: str) -> EnvDescription:
     """What the environment says of itself; UsageError for an unknown name (as in all functions here)."""
     return _module(env).describe()
+
+
+def preload(env: str) -> None:
+    """Import what an environment plays with, for the processes to be forked; what is missing or unknown is `make`'s to say."""
+    with suppress(Exception):
+        importlib.import_module(f"{_module(env).__name__}.env")
 
 
 def make(env: str, settings: Settings) -> LocalEnv:

@@ -1,8 +1,10 @@
 """Messages between a worker and its environment processes: JSON behind a length of four bytes, big-endian.
 
-A request is `{"id", "op": "reset" | "step" | "close", "key", ...}`; `key` names one environment within the process.
-`reset` adds `env` and `game`, `step` adds `action`, `close` has no answer. An answer is `{"id", "result"}`, the text of
-a reset or the four fields of a `StepResult`, or `{"id", "error": [class name, message]}`. Requests are answered in order.
+A request is `{"id", "op": "reset" | "step" | "prepare" | "close", "key", ...}`; `key` names one environment within the
+process. `reset` and `prepare` add `env` and `game`, `step` adds `action`, `close` has no answer. Requests are answered in
+order: `{"id", "result"}` with the text of a reset, the four fields of a `StepResult` or true, or
+`{"id", "error": [class name, message]}`. A reset whose game is not prepared is refused with the result null, unless
+`anyway` is true; its answer also has `memory`, the MiB that the process has taken at most so far.
 """
 
 import struct
@@ -36,3 +38,22 @@ def read(stream: BinaryIO) -> dict[str, Any] | None:
     (length,) = LENGTH.unpack(head)
     body = stream.read(length)
     return orjson.loads(body) if len(body) == length else None
+
+
+class Frames:
+    """Cuts what a socket gives, in whatever pieces, into messages."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """The messages that are complete with these bytes."""
+        data, start, messages = self._rest + data, 0, list[dict[str, Any]]()
+        while len(data) >= (body := start + LENGTH.size):
+            end = body + LENGTH.unpack_from(data, start)[0]
+            if len(data) < end:
+                break
+            messages.append(orjson.loads(data[body:end]))
+            start = end
+        self._rest = data[start:]
+        return messages

@@ -105,7 +105,7 @@ def _read(file: Path, folder: Path) -> GameTask | None:
 
 
 def load(game: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The content of a task's game; EnvError where it is not there or is not the one that the task was made for."""
+    """The content of a task's game, its hash with it; EnvError where it is not there or is not the one that the task was made for."""
     path = str(game.get("path", ""))
     if not path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         raise EnvError(f"the task names no game within the data folder: {path!r}")
@@ -115,4 +115,4 @@ def load(game: dict[str, Any], folder: Path) -> dict[str, Any]:
         raise EnvError(f"{path} is not in {folder} ({error.strerror}): use the data folder that the tasks were made from") from None
     if digest(content) != game.get("hash"):
         raise EnvError(f"{path} in {folder} has changed since the task was made: restore it, or submit the tasks anew")
-    return parse(content, path)
+    return {**parse(content, path), "hash": game["hash"]}

@@ -13,13 +13,14 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from envs.alfworld_env import household_files, household_rooms
 from envs.alfworld_env import household_tables as tables
-from envs.alfworld_env.game_files import GAME_FILE, RELEASE, SPLIT_FOLDERS, SPLITS, TASK_TYPES
+from envs.alfworld_env.game_cache import GameCache
+from envs.alfworld_env.game_files import GAME_FILE, RELEASE, SPLIT_FOLDERS, SPLITS, TASK_TYPES, digest
 from envs.alfworld_env.naming import name_entities
 from runtime.errors import EnvError, UsageError
 
@@ -29,6 +30,10 @@ class GeneratedGame(NamedTuple):
 
     path: str
     content: dict[str, Any]
+
+    def text(self) -> str:
+        """What its file holds."""
+        return json.dumps(self.content)
 
 
 def game(index: int, seed: int, split: str) -> GeneratedGame:
@@ -105,27 +110,22 @@ def walkthrough(house: household_rooms.Household) -> list[str]:
     return walk.commands
 
 
-@cache
-def _engine() -> Any:
-    from envs.alfworld_env.engine import TextWorldEngine  # noqa: PLC0415 (slow, and only for playing)
+def check(made: GeneratedGame, cache: GameCache | None = None) -> None:
+    """Play a game's walkthrough; EnvError unless it wins at its last command and not before. The cache is given its translation."""
+    from envs.alfworld_env.fast import FastEngine  # noqa: PLC0415 (an optional dependency, and only for playing)
 
-    return TextWorldEngine()
-
-
-def check(made: GeneratedGame) -> None:
-    """Play a game's walkthrough; EnvError unless it wins at its last command and not before."""
-    engine = _engine()
-    engine.start(made.content)
+    engine = FastEngine(cache)
+    engine.start({**made.content, "hash": digest(made.text().encode())})
     won = [engine.step(command)[1] for command in made.content["walkthrough"]]
     if won != [False] * (len(won) - 1) + [True]:
         raise EnvError(f"{made.path} is not won by its walkthrough: report this with the seed")
 
 
-def _write(index: int, seed: int, split: str, out: Path) -> Path:
+def _write(index: int, seed: int, split: str, out: Path, cache: GameCache | None) -> Path:
     made = game(index, seed, split)
-    file, text = out / made.path, json.dumps(made.content)
+    file, text = out / made.path, made.text()
     if not file.is_file() or file.read_text() != text:  # What is there with these bytes was played when it was written.
-        check(made)
+        check(made, cache)
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         part.write_text(text)
@@ -134,11 +134,19 @@ def _write(index: int, seed: int, split: str, out: Path) -> Path:
 
 
 def generate(
-    count: int, seed: int, out: Path, split: str = "train", *, processes: int = 1, progress: Callable[[Path], None] | None = None
+    count: int,
+    seed: int,
+    out: Path,
+    split: str = "train",
+    *,
+    processes: int = 1,
+    progress: Callable[[Path], None] | None = None,
+    cache: GameCache | None = None,
 ) -> list[Path]:
     """Write games 0 to `count` - 1 of a seed and split below `out`; returns their files in that order.
 
-    `processes` > 1 spreads the playing (about half a CPU second per game); `progress` is called with each file in turn.
+    `processes` > 1 spreads the playing (about half a CPU second per game); `progress` is called with each file in turn;
+    what was translated for the playing goes to the `cache`.
     Games that are there already are kept. UsageError for bad arguments, an `out` that can't be written, and games in
     the split's folder that are not of this call: a data folder must not mix seeds by accident.
     """
@@ -147,7 +155,7 @@ def generate(
     _refuse_others({out / game(index, seed, split).path for index in range(count)}, out / RELEASE / SPLIT_FOLDERS[split])
     files: list[Path] = []
     try:
-        for file in _each(partial(_write, seed=seed, split=split, out=out), count, processes):
+        for file in _each(partial(_write, seed=seed, split=split, out=out, cache=cache), count, processes):
             files.append(file)
             if progress is not None:
                 progress(file)

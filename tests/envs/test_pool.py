@@ -1,12 +1,7 @@
 """The pool of environment processes: many episodes, and none lost when a process is killed or hangs."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,192 +10,185 @@ import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from envs import wire
-from envs.alfworld_env.env import AlfworldEnv
-from envs.local import GameTask
 from envs.pool import EnvPool, PooledEnv
-from runtime.config import Settings
-from runtime.errors import DataError, EnvCrashed, EnvError
-from tests.envs.conftest import walkthrough
-
-DEADLINE = 110.0
+from runtime.errors import DataError, EnvCrashed, EnvError, UsageError
+from tests.envs.pooling import TOY, actions, alone, play, play_many, settings, until
 
 
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait for a condition of the world outside, which tells nobody when it comes true."""
-    with anyio.fail_after(DEADLINE):
-        while not condition():  # noqa: ASYNC110 (no event of ours)
-            await anyio.sleep(0.01)
+@pytest.mark.parametrize("uvloop", [False, True], ids=["asyncio", "uvloop"])
+def test_pool_many_episodes_in_two_processes_are_told_what_one_alone_is(uvloop: bool) -> None:
+    async def main() -> None:
+        async with EnvPool.open(settings(2)) as pool:
+            told = await play_many(pool, range(40))
+            assert len(pool.pids()) == 2
+        assert told == {number: alone(number) for number in range(40)}
+
+    anyio.run(main, backend_options={"use_uvloop": uvloop})
 
 
-def alone(task: GameTask, settings: Settings) -> list[Any]:
-    """What an episode that plays the walkthrough is told, without any pool."""
-    assert settings.alfworld_data is not None
-    env = AlfworldEnv(settings.alfworld_data)
-    return [env.reset(task.game), *(env.step(command) for command in walkthrough(task, settings))]
+@pytest.mark.parametrize("uvloop", [False, True], ids=["asyncio", "uvloop"])
+def test_pool_killed_processes_cost_no_episode(uvloop: bool) -> None:
+    async def main() -> None:
+        told: dict[int, list[Any]] = {}
 
+        async def episode(number: int) -> None:
+            async with pool.env(TOY) as env:
+                told[number] = [await env.reset({"name": f"room {number}"})]
+                begun.add(number)
+                await killed.wait()
+                told[number] += [await env.step(action) for action in actions(number)]
 
-async def play(env: PooledEnv, task: GameTask, settings: Settings) -> list[Any]:
-    return [await env.reset(task.game), *[await env.step(command) for command in walkthrough(task, settings)]]
+        begun, killed = set[int](), anyio.Event()
+        async with EnvPool.open(settings(2)) as pool, anyio.create_task_group() as tasks:
+            for number in range(40):
+                tasks.start_soon(episode, number)
+            await until(lambda: len(begun) == 40)
+            for pid in pool.pids():
+                os.kill(pid, signal.SIGKILL)
+            killed.set()
+        assert told == {number: alone(number) for number in range(40)}
 
-
-async def test_pool_many_episodes_in_two_processes_are_told_what_one_alone_is(settings: Settings, generated: list[GameTask]) -> None:
-    told: dict[str, list[Any]] = {}
-
-    async def episode(task: GameTask) -> None:
-        async with pool.env("alfworld") as env:
-            told[task.goal] = await play(env, task, settings)
-
-    async with EnvPool.open(settings.model_copy(update={"env_processes": 2})) as pool:
-        async with anyio.create_task_group() as tasks:
-            for task in generated[:6]:
-                tasks.start_soon(episode, task)
-        assert len(pool.pids()) == 2
-    assert told == {task.goal: alone(task, settings) for task in generated[:6]}
-
-
-async def test_pool_killed_process_costs_no_episode(settings: Settings, generated: list[GameTask]) -> None:
-    first, second = generated[:2]
-    commands = walkthrough(first, settings)
     with capture_logs() as logs:
-        async with EnvPool.open(settings) as pool, pool.env("alfworld") as env, pool.env("alfworld") as other:
-            told: list[Any] = [await env.reset(first.game)]
-            beginning = await other.reset(second.game)
-            for number, command in enumerate(commands):
-                if number in (1, 2):
-                    os.kill(pool.pids()[0], signal.SIGKILL)
-                told.append(await env.step(command))
-            others: list[Any] = [beginning, *[await other.step(command) for command in walkthrough(second, settings)]]
-    assert (told, others) == (alone(first, settings), alone(second, settings))
-    assert sum(entry["event"] == "env_process_died" and "signal 9" in entry["reason"] for entry in logs) == 2
-    assert {"event": "env_recovered", "log_level": "info", "env": "alfworld", "replayed": 3} in logs
+        anyio.run(main, backend_options={"use_uvloop": uvloop})
+    reasons = [entry["reason"] for entry in logs if entry["event"] == "env_process_died"]
+    assert reasons == ["it was killed by signal 9"] * 2
+    assert sum(entry["event"] == "env_recovered" and entry["replayed"] == 1 for entry in logs) == 40
 
 
-async def test_pool_hung_process_is_replaced_after_the_timeout(settings: Settings, generated: list[GameTask]) -> None:
-    commands = walkthrough(generated[0], settings)
-    async with EnvPool.open(settings.model_copy(update={"env_timeout": 5.0})) as pool, pool.env("alfworld") as env:
-        told: list[Any] = [await env.reset(generated[0].game), await env.step(commands[0])]
+async def test_pool_hung_process_is_replaced_after_the_timeout() -> None:
+    async with EnvPool.open(settings(env_timeout=1.0)) as pool, pool.env(TOY) as env:
+        told: list[Any] = [await env.reset({"name": "room 4"}), await env.step(actions(4)[0])]
         hung = pool.pids()[0]
         os.kill(hung, signal.SIGSTOP)
         with capture_logs() as logs:
-            told += [await env.step(command) for command in commands[1:]]
-        assert not psutil.pid_exists(hung)
-    assert told == alone(generated[0], settings)
-    assert "hung for 5 s" in next(entry["reason"] for entry in logs if entry["event"] == "env_process_died")
+            told += [await env.step(action) for action in actions(4)[1:]]
+        await until(lambda: not psutil.pid_exists(hung))
+    assert told == alone(4)
+    assert "hung for 1 s" in next(entry["reason"] for entry in logs if entry["event"] == "env_process_died")
 
 
-async def test_pool_third_crash_of_an_episode_gives_it_up(settings: Settings, generated: list[GameTask]) -> None:
-    killed: set[int] = set()
-
-    async def killer() -> None:
-        while True:
-            await until(lambda: set(pool.pids()) - killed)
-            for pid in set(pool.pids()) - killed:
-                killed.add(pid)
-                os.kill(pid, signal.SIGKILL)
-
-    async with EnvPool.open(settings) as pool, pool.env("alfworld") as env:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(killer)
-            with pytest.raises(EnvCrashed, match="died 3 times on this episode: it was killed by signal 9"):
-                await env.reset(generated[0].game)
-            tasks.cancel_scope.cancel()
-        assert len(killed) == 3
-        async with pool.env("alfworld") as next_one:  # The pool itself goes on.
-            assert "Your task is to" in await next_one.reset(generated[0].game)
+@pytest.mark.parametrize("action", ["exit 33", "hang"])
+async def test_pool_third_crash_of_an_episode_gives_it_up_and_costs_others_one_process(action: str) -> None:
+    with capture_logs() as logs:
+        async with EnvPool.open(settings(env_timeout=0.5)) as pool, pool.env(TOY) as poison, pool.env(TOY) as other:
+            told: list[Any] = [await other.reset({"name": "room 4"})]
+            await poison.reset({"name": "room"})
+            with pytest.raises(EnvCrashed, match=r"died 3 times on this episode: it (ended with status 33|hung for 0\.5 s)"):
+                await poison.step(action)
+            told += [await other.step(step) for step in actions(4)]
+            assert await play(poison, 3) == alone(3)  # The episode, not the environment, was given up.
+    assert told == alone(4)
+    assert [entry["live"] for entry in logs if entry["event"] == "env_process_died"] == [2, 1, 1]
+    assert sum(entry["event"] == "env_recovered" for entry in logs) == 3  # The poisoned one twice.
 
 
-async def test_pool_error_of_one_episode_reaches_it_and_no_other(settings: Settings, generated: list[GameTask]) -> None:
-    async with EnvPool.open(settings) as pool, pool.env("alfworld") as env, pool.env("alfworld") as other:
-        with pytest.raises(EnvError, match="has changed since the task was made"):
-            await env.reset(generated[0].game | {"hash": "0" * 16})
+async def test_pool_error_of_one_episode_reaches_it_and_no_other() -> None:
+    async with EnvPool.open(settings()) as pool, pool.env(TOY) as env, pool.env(TOY) as other:
+        with pytest.raises(EnvError, match=r"^broken$"):
+            await env.reset({"name": "fail broken"})
         before = pool.pids()
-        assert await play(other, generated[0], settings) == alone(generated[0], settings)
-        assert await play(env, generated[1], settings) == alone(generated[1], settings)
+        assert (await play(other, 1), await play(env, 2)) == (alone(1), alone(2))
         assert pool.pids() == before
 
 
-@pytest.mark.parametrize("action", ["", "\0", "gö 🛋", "x" * 200_000], ids=len)
-def test_wire_odd_action_crosses_unchanged(action: str) -> None:
-    assert wire.read(BytesIO(wire.pack({"id": 1, "action": action}))) == {"id": 1, "action": action}
-
-
-def test_wire_lone_surrogate_crosses_replaced() -> None:
-    assert wire.read(BytesIO(wire.pack({"id": 1, "action": "go \ud800"}))) == {"id": 1, "action": "go ?"}
-
-
-def test_wire_message_that_is_cut_off_is_the_end() -> None:
-    assert wire.read(BytesIO(wire.pack({"id": 1})[:-1])) is None
-
-
-async def test_pool_cancelled_step_leaves_the_episode_playable(settings: Settings, generated: list[GameTask]) -> None:
-    commands = walkthrough(generated[0], settings)
-    async with EnvPool.open(settings) as pool, pool.env("alfworld") as env:
-        told: list[Any] = [await env.reset(generated[0].game)]
-        with anyio.CancelScope() as scope:
-            scope.cancel()
-            await env.step("look")
-        told += [await env.step(command) for command in commands]
-    assert told == alone(generated[0], settings)
-
-
-async def test_pool_missing_data_is_the_users_error(tmp_path: Path) -> None:
-    async with EnvPool.open(Settings(alfworld_data=tmp_path, env_processes=1)) as pool, pool.env("alfworld") as env:
-        with pytest.raises(DataError, match=r"has no folder json_2.1.1"):
+async def test_pool_unexpected_error_says_its_class() -> None:
+    async with EnvPool.open(settings()) as pool, pool.env(TOY) as env:
+        with pytest.raises(EnvError, match=r"the environment failed \(KeyError: 'name'\)"):
             await env.reset({})
 
 
-async def test_pool_end_by_error_raises_it_unwrapped_and_leaves_no_process(settings: Settings, generated: list[GameTask]) -> None:
-    pids: list[int] = []
-    with pytest.raises(ZeroDivisionError):  # noqa: PT012 (the block is what is tested)
-        async with EnvPool.open(settings) as pool, pool.env("alfworld") as env:
-            await env.reset(generated[0].game)
-            pids = pool.pids()
-            os.kill(pids[0], signal.SIGSTOP)  # Not even one that would never end by itself.
-            raise ZeroDivisionError
-    assert pids
-    assert not any(psutil.pid_exists(pid) for pid in pids)
-
-
-async def test_pool_end_by_cancellation_leaves_no_process(settings: Settings, generated: list[GameTask]) -> None:
-    pids: list[int] = []
-    with anyio.CancelScope() as scope:
-        async with EnvPool.open(settings) as pool, pool.env("alfworld") as env, anyio.create_task_group() as tasks:
-            tasks.start_soon(env.reset, generated[0].game)
-            await until(pool.pids)
-            pids = pool.pids()
+async def test_pool_cancelled_step_leaves_the_episode_playable() -> None:
+    async with EnvPool.open(settings()) as pool, pool.env(TOY) as env:
+        told: list[Any] = [await env.reset({"name": "room 4"})]
+        with anyio.CancelScope() as scope:
             scope.cancel()
-    assert pids
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+            await env.step("look")
+        told += [await env.step(action) for action in actions(4)]
+    assert told == alone(4)
 
 
-PARENT = """
-import anyio, json, sys
-from envs.pool import EnvPool
-from runtime.config import Settings
-
-async def main():
-    async with EnvPool.open(Settings(env_processes=1)) as pool, pool.env("alfworld") as env:
-        await env.reset(json.loads(sys.argv[1]))
-        print(*pool.pids(), flush=True)
-        await anyio.sleep_forever()
-
-anyio.run(main)
-"""
+async def test_pool_missing_data_is_the_users_error(tmp_path: Path) -> None:
+    async with EnvPool.open(settings(travelplanner_data=tmp_path)) as pool, pool.env(TOY) as env:
+        with pytest.raises(DataError, match=f"^{tmp_path} is no toy$"):
+            await env.reset({"name": "room"})
 
 
-def test_process_whose_parent_is_killed_ends(households: Path, generated: list[GameTask]) -> None:
-    command = [sys.executable, "-c", PARENT, json.dumps(generated[0].game)]
-    environ = os.environ | {"ALFWORLD_DATA": str(households)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as parent:
-        assert parent.stdout is not None
-        child = psutil.Process(int(parent.stdout.readline()))
-        parent.kill()
-    child.wait(30)
+async def test_pool_environment_that_cannot_be_imported_is_the_users_error() -> None:
+    async with EnvPool.open(settings()) as pool, pool.env("no.such.env") as env:
+        with pytest.raises(UsageError, match=r"environment 'no\.such\.env' can't be imported: No module named 'no'"):
+            await env.reset({"name": "room"})
 
 
-def test_process_library_output_does_not_mix_with_answers() -> None:
-    code = "import os, envs.process as p; a = p._take_stdout(); print('py', flush=True); os.system('echo c'); a.write(b'ok'); a.flush()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert done.stdout == b"ok"
-    assert done.stderr.split() == [b"py", b"c"]
+async def _load(env: PooledEnv, done: list[str]) -> None:
+    await env.reset({"name": "wait 0.1"})
+    done.append("load")
+
+
+async def test_pool_steps_go_before_resets_and_resets_get_their_turn() -> None:
+    done: list[str] = []
+
+    async def steps(env: PooledEnv) -> None:
+        while done.count("load") < 8:
+            await env.step("go")
+            done.append("step")
+
+    async with EnvPool.open(settings()) as pool, pool.env(TOY) as env:
+        await env.reset({"name": "room"})
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(_load, pool.env(TOY), done)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(steps, env)
+    # Two resets were in the process's hands, and between any two of the others a step had its turn.
+    assert done.index("step") == 2
+    assert not any(done[at : at + 3] == ["load"] * 3 for at in range(len(done)))
+
+
+async def test_pool_cancelled_reset_that_waits_its_turn_is_never_begun() -> None:
+    done: list[str] = []
+    async with EnvPool.open(settings()) as pool, pool.env(TOY) as env, anyio.create_task_group() as tasks:
+        await env.reset({"name": "room"})
+        for _ in range(2):
+            tasks.start_soon(_load, pool.env(TOY), done)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.move_on_after(0.01):
+            async with pool.env(TOY) as late:
+                await late.reset({"name": "exit 1"})
+        await env.step("go")
+        assert done == ["load"] * 2
+        assert len(pool.pids()) == 1
+
+
+async def test_pool_requests_beyond_what_a_socket_holds_are_all_answered() -> None:
+    async with EnvPool.open(settings()) as pool:
+        envs = [pool.env(TOY) for _ in range(500)]
+        answers: list[int] = []
+
+        async def step(env: PooledEnv) -> None:
+            answers.append(len((await env.step("x" * 2000)).observation))
+
+        for env in envs:
+            await env.reset({"name": "room"})
+        os.kill(pool.pids()[0], signal.SIGSTOP)
+        async with anyio.create_task_group() as tasks:
+            for env in envs:
+                tasks.start_soon(step, env)
+            await anyio.wait_all_tasks_blocked()
+            os.kill(pool.pids()[0], signal.SIGCONT)
+    assert answers == [len("room, ") + 2000] * 500
+
+
+async def test_pool_process_above_its_memory_is_replaced_once_its_episodes_have_ended() -> None:
+    async with EnvPool.open(settings(env_memory=500)) as pool, pool.env(TOY) as env, pool.env(TOY) as other:
+        await play(env, 1)
+        (fat,) = pool.pids()
+        await env.step("take 600")
+        with capture_logs() as logs:
+            assert await play(env, 2) == alone(2)  # The first reset since tells how much it has taken.
+        assert [entry["event"] for entry in logs] == ["env_process_retires"]
+        assert await play(other, 3) == alone(3)
+        assert len(pool.pids()) == 2
+        await env.__aexit__(None, None, None)
+        await until(lambda: not psutil.pid_exists(fat))
+        assert await play(other, 4) == alone(4)
+        assert len(pool.pids()) == 1

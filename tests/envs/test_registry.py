@@ -1,6 +1,7 @@
 """The registry of environments, and what ALFWorld says of itself."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib.resources import files
@@ -9,7 +10,7 @@ import pytest
 
 from envs import registry
 from envs.alfworld_env import households
-from envs.alfworld_env.engine import TextWorldEngine
+from envs.alfworld_env.fast import FastEngine
 from runtime.config import Settings
 from runtime.errors import UsageError
 from runtime.prompts import OBSERVATION
@@ -33,7 +34,7 @@ def test_few_shot_of_alfworld_takes_turns_and_starts_with_an_observation() -> No
 
 
 def test_few_shot_of_alfworld_replayed_gives_its_observations_and_wins() -> None:
-    engine = TextWorldEngine()
+    engine = FastEngine()
     for episode in json.loads(files("envs.alfworld_env").joinpath("few_shot.json").read_text()):
         expected, _ = engine.start(households.game(episode["index"], episode["seed"], "train").content)
         won = False
@@ -59,3 +60,26 @@ def test_registry_unknown_split_is_refused_with_the_known_ones() -> None:
 def test_registry_description_imports_no_engine() -> None:
     code = "import sys; from envs import registry; registry.describe('alfworld'); sys.exit('textworld' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_registry_dotted_name_is_a_module_of_ones_own() -> None:
+    assert registry.describe("tests.envs.toy_env").name == "tests.envs.toy_env"
+    with pytest.raises(UsageError, match=r"'tests\.envs\.no_such' can't be imported: No module named 'tests\.envs\.no_such'"):
+        registry.games("tests.envs.no_such", "train", Settings())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_preload_imports_the_engine_but_leaves_nothing_that_a_fork_would_break() -> None:
+    code = """
+import os, sys
+from envs import registry
+registry.preload("alfworld")
+print("envs.alfworld_env.fast" in sys.modules, len(os.listdir("/proc/self/task")), "downward" in open("/proc/self/maps").read())
+"""
+    environ = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environ)
+    assert done.stdout.split() == ["True", "1", "False"]
+
+
+def test_preload_of_an_unknown_environment_is_left_to_make() -> None:
+    registry.preload("minecraft")
