@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import anyio
 import typer
 from pydantic import ValidationError
 
-from runtime.config import Settings
+from runtime import event_loop
+from runtime.config import EngineKind, Settings
 from runtime.errors import MempError, UsageError
 from runtime.logs import configure_logs
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the embedded server's data.")]
 RunsDir = Annotated[Path | None, typer.Option("--runs-dir", help="Folder that holds a folder per run.")]
+Engine = Annotated[
+    EngineKind | None,
+    typer.Option("--engine", help="What plays ALFWorld: fast, or stock (TextWorld's own). Without: MEMP_ENGINE, else fast."),
+]
 ExpName = Annotated[str, typer.Option("--exp-name", help="Name of the experiment: its namespace and its folder.")]
 Parent = Annotated[int | None, typer.Option("--parent", hidden=True)]
 
@@ -48,7 +52,7 @@ def quiet(settings: Settings) -> Settings:
 def run(function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
     """Run an async command to its end; SIGTERM ends it as Ctrl-C does, in peace. Errors pass through to `guarded`."""
     signal.signal(signal.SIGTERM, _interrupt)
-    return anyio.run(function, *args)
+    return event_loop.run(function, *args)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

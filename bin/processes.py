@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import anyio
 import typer
 
-from bin.options import DataDir, Parent, a_namespace, load_settings, run
+from bin.options import DataDir, Engine, Parent, a_namespace, load_settings, run
 from bin.run import Build, Env, FewShot, Limit, MaxSteps, Model, Retrieve, SameGoalBy, Seed, Split, TopK, UpdateBy, UseMemory
 from runtime.config import Settings
 from runtime.errors import UsageError
@@ -35,11 +35,11 @@ async def _serve(settings: Settings) -> None:
                 return
 
 
-def worker(exp_name: Namespace, parent: Parent = None) -> None:
+def worker(exp_name: Namespace, engine: Engine = None, parent: Parent = None) -> None:
     """Play the tasks of a namespace, until SIGTERM."""
     from workers.processes import run_worker
 
-    run(run_worker, load_settings(), exp_name, parent)
+    run(run_worker, load_settings(engine=engine), exp_name, parent)
 
 
 def curator(

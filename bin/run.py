@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bin.options import DataDir, RunsDir, load_settings, quiet, run
+from bin.options import DataDir, Engine, RunsDir, load_settings, quiet, run
 from memory.procedure import Form, SameGoal, Update
 from runtime.config import Settings
 from runtime.errors import MempError
@@ -71,6 +71,7 @@ def online(
     episode_tokens: EpisodeTokens = None,
     run_tokens: RunTokens = None,
     memory: MemoryFile = None,
+    engine: Engine = None,
     data_dir: DataDir = None,
     runs_dir: RunsDir = None,
 ) -> None:
@@ -102,6 +103,7 @@ def offline(
     run_tokens: RunTokens = None,
     trajectories: Trajectories = None,
     memory: MemoryFile = None,
+    engine: Engine = None,
     data_dir: DataDir = None,
     runs_dir: RunsDir = None,
 ) -> None:
@@ -128,20 +130,21 @@ def build(
 
 def demo(
     tasks: Annotated[int | None, typer.Option("--tasks", min=1, help="Tasks per run.")] = None,
+    engine: Engine = None,
     data_dir: DataDir = None,
     runs_dir: RunsDir = None,
 ) -> None:
     """The main job with nothing set up: generated households, the stand-in model, a control run, then learning."""
     from experiments import demo as demonstration
 
-    settings = quiet(load_settings(data_dir=data_dir, runs_dir=runs_dir))
+    settings = quiet(load_settings(engine=engine, data_dir=data_dir, runs_dir=runs_dir))
     run(demonstration.play, settings, tasks or demonstration.TASKS)
 
 
 def _run(mode: "Mode", given: dict[str, Any]) -> None:
     from experiments.config import RunConfig
 
-    settings = quiet(load_settings(data_dir=given.pop("data_dir"), runs_dir=given.pop("runs_dir")))
+    settings = quiet(load_settings(**{name: given.pop(name, None) for name in ("engine", "data_dir", "runs_dir")}))
     overwrite = given.pop("overwrite")
     run(_drive, RunConfig(mode=mode, **given), settings, overwrite)
 

@@ -17,6 +17,7 @@ from anyio.to_thread import run_sync
 from pydantic import SecretStr
 from rich.console import Console
 
+from envs.alfworld_env.game_cache import open_cache
 from envs.alfworld_env.households import generate
 from experiments.config import RunConfig
 from experiments.driver import Result, drive
@@ -45,7 +46,7 @@ async def play(settings: Settings, tasks: int) -> None:
     console.print(f"making {tasks} households, each played to its end before it is kept", style="dim")
     async with stand_in_process() as base_url:
         settings = with_stand_in(settings, base_url)
-        games = await run_sync(households, settings.data_dir / "households" / str(tasks), tasks)
+        games = await run_sync(households, settings, tasks)
         settings = settings.model_copy(update={"alfworld_data": games})
         control = await _run(console, settings, "demo-control", tasks, use_memory=False)
         online = await _run(console, settings, "demo-online", tasks, use_memory=True)
@@ -91,7 +92,8 @@ async def stand_in_process() -> AsyncGenerator[str]:
             await process.aclose()
 
 
-def households(folder: Path, count: int) -> Path:
-    """Generated games, made once and kept."""
-    generate(count, SEED, folder, split="dev", processes=os.cpu_count() or 1)
+def households(settings: Settings, count: int) -> Path:
+    """Generated games, made once and kept, as are their translations."""
+    folder = settings.data_dir / "households" / str(count)
+    generate(count, SEED, folder, split="dev", processes=os.cpu_count() or 1, cache=open_cache(settings))
     return folder

@@ -70,7 +70,7 @@ async def _server(settings: Settings) -> list[Finding]:
 async def _chat(settings: Settings) -> Finding:
     try:
         async with open_llm(settings) as llm:
-            await llm.endpoint.check(lambda client: client.models.list())
+            await llm.endpoint.check(lambda wire: wire.get("/models"))
             return Finding(True, "model endpoint", mask_url(chat_endpoint(settings)))
     except MempError as error:
         return Finding(False, "model endpoint", "not usable", str(error))

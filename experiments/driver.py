@@ -205,6 +205,8 @@ def _environment(config: RunConfig, settings: Settings, server: Server) -> dict[
         "MEMP_SLOTS": str(config.batch_size),
         "MEMP_ENV_PROCESSES": str(min(processes, settings.env_processes)),
         "MEMP_LOG_LEVEL": settings.log_level,
+        "MEMP_ENGINE": settings.engine,
+        "MEMP_DATA_DIR": str(settings.data_dir.absolute()),
         **_endpoints(settings),
     }
 

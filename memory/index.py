@@ -1,20 +1,17 @@
-"""The vector index over procedures: one protocol, served by redisvl where the server has a query engine."""
+"""What retrieval asks of an index over procedures, and what it is given."""
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from redis.exceptions import ResponseError
-from redisvl.index import AsyncSearchIndex
-from redisvl.query import FilterQuery, VectorQuery
-from redisvl.query.filter import FilterExpression, Num, Tag
 
 from memory.procedure import Content
-from runtime.bus.scripts import Client
-from runtime.keys import Keys
 
 Vector = NDArray[np.float32]
 """Shape (dimension,), of length 1."""
+Matrix = NDArray[np.float32]
+"""Shape (n, dimension), rows of length 1."""
 DIGITS = 6
 """Decimals of a distance: beyond them, what two ways of adding up give for the same vectors differs."""
 
@@ -29,96 +26,45 @@ class Hit(NamedTuple):
     distance: float | None
 
 
-class ProcedureIndex(Protocol):
-    """What retrieval asks of an index, about procedures of `env` only; hits are active ones, ties in order of id."""
+class Found(NamedTuple):
+    """Hits, and a version of memory that they are no older than."""
 
-    async def nearest(self, vector: Vector, k: int, env: str) -> list[Hit]:
+    version: int
+    hits: list[Hit]
+
+
+class Candidates(NamedTuple):
+    """Procedures with a fact that matters, in order of id, and all their facts, one per row of `vectors`."""
+
+    version: int
+    """Memory's; they are no older than that."""
+    procedures: list[str]
+    owners: NDArray[np.intp]
+    """Shape (facts,): which of the procedures has the fact."""
+    names: list[str]
+    """The facts' names."""
+    vectors: Matrix
+
+
+class ProcedureIndex(Protocol):
+    """What retrieval asks of an index, about active procedures of `env` only; ties come in order of id."""
+
+    async def nearest(self, vector: Vector, k: int, env: str) -> Found:
         """The k procedures whose goals are closest, the closest first."""
         ...
 
-    async def draw(self, start: float, k: int, env: str) -> list[Hit]:
+    async def draw(self, start: float, k: int, env: str) -> Found:
         """Any k: those that follow `start` (in [0, 1)) on the ring of their hashed ids."""
         ...
 
-    async def near_fact(self, vector: Vector, k: int, env: str, name: str | None) -> set[str]:
-        """Procedures, deprecated ones too, with one of the k facts closest to `vector`, among facts called `name` (None: any)."""
+    async def near_facts(self, wanted: Mapping[str, Vector], k: int, env: str) -> Candidates:
+        """Procedures with one of the k facts closest to a wanted one, among the facts of its name or among all."""
         ...
 
+    async def hits(self, scored: Sequence[tuple[str, float]]) -> list[Hit]:
+        """These procedures, with these distances."""
+        ...
 
-RETURNED = ["goal", "revision", "body"]
-
-
-class RedisIndex:
-    """FLAT (exact) indexes of redisvl over the procedure and fact hashes, addressed through their aliases."""
-
-    def __init__(self, client: Client, keys: Keys, dimension: int) -> None:
-        self._client = client
-        self._keys = keys
-        self._procedures = _index(client, keys.index, keys.procedure(""), dimension, {"status": "tag", "shuffle": "numeric"})
-        self._facts = _index(client, keys.fact_index, f"{keys.prefix}fact:", dimension, {"name": "tag"})
-
-    async def create(self) -> None:
-        """Create what is missing; safe to call from several processes at once."""
-        for index, alias in ((self._procedures, self._keys.index), (self._facts, self._keys.fact_index)):
-            for command in (index.create, lambda a=alias: self._client.execute_command("FT.ALIASADD", a, f"{a}@1")):
-                try:
-                    await command()
-                except Exception as error:
-                    if "already exists" not in str(error).lower() and "already exists" not in str(error.__cause__).lower():
-                        raise
-
-    async def drop(self) -> None:
-        """Remove both indexes; the hashes stay."""
-        for alias in (self._keys.index, self._keys.fact_index):
-            try:
-                await self._client.execute_command("FT.DROPINDEX", f"{alias}@1")
-            except ResponseError as error:
-                if "no such index" not in str(error).lower() and "unknown index" not in str(error).lower():
-                    raise
-
-    async def nearest(self, vector: Vector, k: int, env: str) -> list[Hit]:
-        size = k + 1
-        while True:
-            query = VectorQuery(vector.tolist(), "vector", return_fields=RETURNED, num_results=size, filter_expression=_active(env))
-            found = [self._hit(row) for row in await self._query(self._procedures, self._keys.index, query)]
-            hits = sorted(found, key=lambda hit: (hit.distance, hit.procedure))
-            if len(hits) < size or hits[-1].distance != hits[k - 1].distance:
-                return hits[:k]
-            size *= 4  # the cut goes through equally close ones, of which the server picks any
-
-    async def draw(self, start: float, k: int, env: str) -> list[Hit]:
-        hits: dict[str, Hit] = {}
-        for arc in (Num("shuffle") >= start, Num("shuffle") < start):
-            query = FilterQuery(return_fields=RETURNED, num_results=k, filter_expression=_active(env) & arc, sort_by="shuffle")
-            hits |= {hit.procedure: hit for hit in map(self._hit, await self._query(self._procedures, self._keys.index, query))}
-        return list(hits.values())[:k]
-
-    async def near_fact(self, vector: Vector, k: int, env: str, name: str | None) -> set[str]:
-        condition = Tag("env") == env
-        if name is not None:
-            condition = condition & (Tag("name") == name)
-        query = VectorQuery(vector.tolist(), "vector", return_fields=["procedure"], num_results=k, filter_expression=condition)
-        return {str(row["procedure"]) for row in await self._query(self._facts, self._keys.fact_index, query)}
-
-    async def _query(self, index: AsyncSearchIndex, alias: str, query: Any) -> list[dict[str, Any]]:
-        index.schema.index.name = alias
-        return await index.query(query)
-
-    def _hit(self, row: dict[str, Any]) -> Hit:
-        distance = round(float(row["vector_distance"]), DIGITS) if "vector_distance" in row else None
-        name = str(row["id"]).removeprefix(self._keys.procedure(""))
-        return Hit(name, int(row["revision"]), row["goal"], Content.model_validate_json(row["body"]), distance)
-
-
-def _active(env: str) -> FilterExpression:
-    return (Tag("env") == env) & (Tag("status") == "active")
-
-
-def _index(client: Client, alias: str, prefix: str, dimension: int, fields: dict[str, str]) -> AsyncSearchIndex:
-    vector = {"dims": dimension, "algorithm": "flat", "distance_metric": "cosine", "datatype": "float32"}
-    plain = [{"name": name, "type": kind, **({"attrs": {"sortable": True}} if kind == "numeric" else {})} for name, kind in fields.items()]
-    schema = {
-        "index": {"name": f"{alias}@1", "prefix": prefix.removesuffix(":"), "key_separator": ":", "storage_type": "hash"},
-        "fields": [{"name": "env", "type": "tag"}, *plain, {"name": "vector", "type": "vector", "attrs": vector}],
-    }
-    return AsyncSearchIndex.from_dict(schema, redis_client=client)
+    async def fit(self) -> None:
+        """Have the kind of index that suits the size of memory; returns when it is in use."""
+        ...

@@ -3,51 +3,21 @@
 It follows the memory's version: each query first takes in what the changes since the last one have touched.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from memory.index import DIGITS, Hit, Vector
+from memory.index import Candidates, Found, Hit, Vector
+from memory.local_rows import Rows
 from memory.procedure import Content
-from runtime.bus.scripts import Client
+from memory.read import CHUNK, ask_facts, procedure_ids
+from runtime.bus.scripts import Client, patiently
 from runtime.keys import Keys
 
-
-@dataclass
-class Rows:
-    """Vectors (n, dimension) and, row by row, whose they are."""
-
-    position: dict[str, int] = field(default_factory=dict[str, int])
-    names: list[str] = field(default_factory=list[str])
-    fields: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-    vectors: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-
-    def put(self, name: str, fields: dict[str, str], vector: Vector) -> None:
-        """Add or replace a row; room grows by doubling."""
-        at = self.position.setdefault(name, len(self.names))
-        if at == len(self.names):
-            self.names.append(name)
-            self.fields.append(fields)
-        if at >= len(self.vectors):
-            grown = np.zeros((max(64, 2 * len(self.vectors)), len(vector)), np.float32)
-            if len(self.vectors):
-                grown[: len(self.vectors)] = self.vectors
-            self.vectors = grown
-        self.fields[at], self.vectors[at] = fields, vector
-
-    def nearest(self, vector: Vector, k: int, wanted: dict[str, str]) -> list[tuple[int, float]]:
-        """(row, cosine distance) of the k closest rows that have the wanted fields, equally close ones by name."""
-        rows = [at for at, fields in enumerate(self.fields) if wanted.items() <= fields.items()]
-        if not rows:
-            return []
-        distances = np.round(1.0 - self.vectors[rows] @ vector, DIGITS)
-        farthest = np.partition(distances, k - 1)[k - 1] if k < len(rows) else np.inf
-        near = [(float(distances[at]), self.names[rows[at]], rows[at]) for at in np.flatnonzero(distances <= farthest)]
-        return [(row, round(distance, DIGITS)) for distance, _, row in sorted(near)[:k]]
+FIELDS = ("vector", "shuffle", "env", "status", "revision", "goal", "body")
 
 
 class LocalIndex:
@@ -59,42 +29,75 @@ class LocalIndex:
         self._lock = anyio.Lock()
         self._version = -1
         self._seen = "0-0"
-        self._procedures = Rows()
-        self._facts = Rows()
+        self._forget()
 
-    async def nearest(self, vector: Vector, k: int, env: str) -> list[Hit]:
-        await self._follow()
-        return [self._hit(at, distance) for at, distance in self._procedures.nearest(vector, k, {"env": env, "status": "active"})]
+    async def nearest(self, vector: Vector, k: int, env: str) -> Found:
+        version = await self._follow()
+        rows = self._procedures
+        near = rows.nearest(rows.distances(vector), k, rows.having(env=env, status="active"))
+        return Found(version, [self._hit(at, distance) for at, distance in near])
 
-    async def draw(self, start: float, k: int, env: str) -> list[Hit]:
-        await self._follow()
-        wanted = {"env": env, "status": "active"}
-        ring = [(float(fields["shuffle"]), at) for at, fields in enumerate(self._procedures.fields) if wanted.items() <= fields.items()]
-        ring.sort(key=lambda place: (place[0] < start, place[0]))
-        return [self._hit(at, None) for _, at in ring[:k]]
+    async def draw(self, start: float, k: int, env: str) -> Found:
+        version = await self._follow()
+        among = np.flatnonzero(self._procedures.having(env=env, status="active"))
+        places = self._procedures.numbers[among]
+        ring = among[np.lexsort((places, places < start))]
+        return Found(version, [self._hit(int(at), None) for at in ring[:k]])
 
-    async def near_fact(self, vector: Vector, k: int, env: str, name: str | None) -> set[str]:
-        await self._follow()
-        wanted = {"env": env} if name is None else {"env": env, "name": name}
-        return {self._facts.fields[at]["procedure"] for at, _ in self._facts.nearest(vector, k, wanted)}
+    async def near_facts(self, wanted: Mapping[str, Vector], k: int, env: str) -> Candidates:
+        version = await self._follow()
+        rows = self._facts
+        owners = rows.numbers
+        active = self._procedures.having(env=env, status="active")[owners]
+        found: set[int] = set()
+        for name, vector in wanted.items():
+            distances = rows.distances(vector)
+            for among in (active & rows.having(name=name), active):
+                found |= {int(owners[at]) for at, _ in rows.nearest(distances, k, among)}
+        procedures = sorted(self._procedures.names[at] for at in found)
+        facts = [at for name in procedures for at in self._facts_of[name]]
+        counts = [len(self._facts_of[name]) for name in procedures]
+        return Candidates(
+            version, procedures, np.repeat(np.arange(len(counts)), counts), [self._called[at] for at in facts], rows.vectors[facts]
+        )
 
-    async def _follow(self) -> None:
+    async def hits(self, scored: Sequence[tuple[str, float]]) -> list[Hit]:
+        return [self._hit(self._procedures.position[name], distance) for name, distance in scored]
+
+    async def fit(self) -> None:
+        """It has one kind only."""
+
+    async def _follow(self) -> int:
+        """Take in what is new; returns the version that is reached."""
         async with self._lock:  # the rows are whole before anyone looks at them
-            version = int(await self._client.hget(self._keys.meta, "version") or 0)
-            if version == self._version:
-                return
-            touched = await self._touched(version - self._version) if 0 <= self._version < version else None
-            if touched is None:
-                touched = await self._begin(version)
-            for name in touched:
-                await self._take_in(name)
+            version = int(await patiently(lambda: self._client.hget(self._keys.meta, "version")) or 0)
+            if version != self._version:
+                try:
+                    touched = await self._touched(version - self._version) if 0 <= self._version < version else None
+                    await self._take_in(touched if touched is not None else await self._begin(version))
+                except BaseException:
+                    self._version = -1  # what was not taken in would be missed for ever
+                    raise
+            return self._version
+
+    def _forget(self) -> None:
+        self._procedures = Rows(np.float64, "env", "status")
+        """Their number is their place on the ring."""
+        self._facts = Rows(np.intp, "name")
+        """Their number is the row of their procedure."""
+        self._facts_of: dict[str, range] = {}
+        """Rows of a procedure's facts."""
+        self._called: list[str] = []
+        """Row by row the facts' names."""
+        self._texts: list[tuple[bytes, ...]] = []
+        """Row by row revision, goal and body of the procedures."""
 
     async def _begin(self, version: int) -> list[str]:
         """Forget all rows; returns all procedures. Where the stream ends is noted first: what comes later is taken in again."""
         last: Any = await self._client.xrevrange(self._keys.changes, "+", "-", count=1)
         self._seen, self._version = (last[0][0].decode(), int(last[0][1][b"version"])) if last else ("0-0", version)
-        self._procedures, self._facts = Rows(), Rows()
-        return await self._all()
+        self._forget()
+        return await procedure_ids(self._client, self._keys)
 
     async def _touched(self, behind: int) -> list[str] | None:
         """Procedures that the changes since the last look touched; None where the stream does not reach back so far."""
@@ -107,26 +110,39 @@ class LocalIndex:
             names += [old["procedure"] for old in orjson.loads(fields[b"deprecated"])]
         return list(dict.fromkeys(names)) if len(entries) >= behind else None
 
-    async def _all(self) -> list[str]:
-        prefix = self._keys.procedure("")
-        names = [key.decode().removeprefix(prefix) async for key in self._client.scan_iter(match=f"{prefix}*", count=1000)]
-        return sorted(names)
+    async def _take_in(self, names: list[str]) -> None:
+        for start in range(0, len(names), CHUNK):
+            await self._take_in_some(names[start : start + CHUNK])
 
-    async def _take_in(self, name: str) -> None:
-        await self._take_in_row(self._procedures, name, self._keys.procedure(name))
-        number = 1
-        while await self._take_in_row(self._facts, f"{name}:{number}", self._keys.fact(name, number)):
-            number += 1
+    async def _take_in_some(self, names: list[str]) -> None:
+        new = [name for name in names if name not in self._facts_of]  # facts never change
+        *procedures, facts = await patiently(lambda: self._asked(names, new).execute())
+        for name, fields in zip(names, procedures, strict=True):
+            if None not in fields:  # deleted since it was named
+                self._put(name, *fields)
+        for name, found in zip(new, facts, strict=True):
+            if name in self._procedures.position:
+                self._put_facts(name, found)
 
-    async def _take_in_row(self, rows: Rows, name: str, key: str) -> bool:
-        stored: dict[bytes, bytes] = await self._client.hgetall(key)
-        if b"vector" not in stored:
-            return False
-        vector = np.frombuffer(stored.pop(b"vector"), np.float32)
-        rows.put(name, {field.decode(): value.decode() for field, value in stored.items()}, vector)
-        return True
+    def _asked(self, names: list[str], new: list[str]) -> Any:
+        pipe = self._client.pipeline(transaction=False)
+        for name in names:
+            pipe.hmget(self._keys.procedure(name), FIELDS)
+        ask_facts(pipe, self._keys, new)
+        return pipe
+
+    def _put(self, name: str, vector: bytes, shuffle: bytes, env: bytes, status: bytes, *texts: bytes) -> None:
+        numbers = np.frombuffer(vector, np.float32)
+        at = self._procedures.put(name, numbers, float(shuffle), {"env": env.decode(), "status": status.decode()})
+        self._texts[at : at + 1] = [texts]
+
+    def _put_facts(self, name: str, facts: list[tuple[bytes, bytes, bytes]]) -> None:
+        first, owner = len(self._called), self._procedures.position[name]
+        for number, (called, _, vector) in enumerate(facts):
+            self._called.append(called.decode())
+            self._facts.put(f"{name}:{number}", np.frombuffer(vector, np.float32), owner, {"name": self._called[-1]})
+        self._facts_of[name] = range(first, len(self._called))
 
     def _hit(self, at: int, distance: float | None) -> Hit:
-        fields = self._procedures.fields[at]
-        content = Content.model_validate_json(fields["body"])
-        return Hit(self._procedures.names[at], int(fields["revision"]), fields["goal"], content, distance)
+        revision, goal, body = self._texts[at]
+        return Hit(self._procedures.names[at], int(revision), goal.decode(), Content.model_validate_json(body), distance)

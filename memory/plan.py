@@ -27,6 +27,7 @@ def _write(write: Write, vectors: list[bytes]) -> dict[str, Any]:
         "procedure": write.procedure,
         "expects": write.expects,
         "number": revision.number,
+        "status": revision.status,
         "revision": revision.model_dump_json(),
         "history": [[old.number, old.model_dump_json()] for old in write.history],
         "credit": [counter for number, credit in write.credit.items() for counter in _counters(number, credit)],

@@ -1,10 +1,17 @@
 """Procedures as they stand in Redis; reading needs no model and no index."""
 
 import base64
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 from memory.procedure import Credit, Fact, Procedure, Revision
 from runtime.bus.scripts import Client, patiently
 from runtime.keys import Keys
+
+FACTS = (Path(__file__).parent / "facts.lua").read_text()
+CHUNK = 100
+"""Procedures per round trip: bounds a reply, and how long the server is held."""
 
 
 async def procedure_ids(client: Client, keys: Keys) -> list[str]:
@@ -13,41 +20,60 @@ async def procedure_ids(client: Client, keys: Keys) -> list[str]:
     return sorted([key.decode().removeprefix(prefix) async for key in client.scan_iter(match=f"{prefix}*", count=1000)])
 
 
-async def read_procedures(client: Client, keys: Keys) -> list[Procedure]:
-    """All of them, in order of id."""
-    found = [await read_procedure(client, keys, name) for name in await procedure_ids(client, keys)]
-    return [procedure for procedure in found if procedure]
+async def read_procedures(client: Client, keys: Keys, names: Sequence[str] | None = None) -> list[Procedure]:
+    """Those of these names that exist, in their order; by default all, in order of id."""
+    if names is None:
+        names = await procedure_ids(client, keys)
+    found: list[Procedure] = []
+    for start in range(0, len(names), CHUNK):
+        found += await _read(client, keys, names[start : start + CHUNK])
+    return found
 
 
 async def read_procedure(client: Client, keys: Keys, procedure: str) -> Procedure | None:
     """A procedure with all its revisions, facts and counters; None if there is none of that id."""
+    found = await read_procedures(client, keys, [procedure])
+    return found[0] if found else None
+
+
+def ask_facts(client: Client, keys: Keys, procedures: Iterable[str]) -> Any:
+    """All facts of these procedures, for each a list of (name, value, vector): sent whole, so that a pipeline can hold it."""
+    return client.eval(FACTS, 1, keys.meta, keys.prefix, *procedures)
+
+
+async def _read(client: Client, keys: Keys, names: Sequence[str]) -> list[Procedure]:
+    replies: list[Any] = await patiently(lambda: _asked(client, keys, names).execute())
+    parts = zip(*[iter(replies)] * 5, strict=True)
+    return [_procedure(name, *each) for name, each in zip(names, parts, strict=True) if each[0]]
+
+
+def _asked(client: Client, keys: Keys, names: Sequence[str]) -> Any:
     pipe = client.pipeline(transaction=True)
-    pipe.hgetall(keys.procedure(procedure))
-    pipe.hgetall(keys.revisions(procedure))
-    pipe.hgetall(keys.credit(procedure))
-    pipe.lrange(keys.sources(procedure), 0, -1)
-    fields, revisions, credit, sources = await patiently(pipe.execute)
-    if not fields:
-        return None
+    for name in names:
+        pipe.hgetall(keys.procedure(name))
+        pipe.hgetall(keys.revisions(name))
+        pipe.hgetall(keys.credit(name))
+        pipe.lrange(keys.sources(name), 0, -1)
+        ask_facts(pipe, keys, [name])
+    return pipe
+
+
+def _procedure(name: str, fields: Any, revisions: Any, credit: Any, sources: Any, facts: Any) -> Procedure:
     return Procedure(
-        id=procedure,
+        id=name,
         env=fields[b"env"].decode(),
         goal=fields[b"goal"].decode(),
         unique=fields[b"unique"] == b"1",
         revisions=tuple(Revision.model_validate_json(revisions[number]) for number in sorted(revisions, key=int)),
         sources=tuple(source.decode() for source in sources),
         credit=_credits(credit),
-        facts=await _facts(client, keys, procedure),
-        vector=base64.b64encode(fields[b"vector"]).decode(),
+        facts=tuple(Fact(name=each.decode(), value=value.decode(), vector=_base64(vector)) for each, value, vector in facts[0]),
+        vector=_base64(fields[b"vector"]),
     )
 
 
-async def _facts(client: Client, keys: Keys, procedure: str) -> tuple[Fact, ...]:
-    facts: list[Fact] = []
-    while stored := await client.hgetall(keys.fact(procedure, len(facts) + 1)):
-        vector = base64.b64encode(stored[b"vector"]).decode()
-        facts.append(Fact(name=stored[b"name"].decode(), value=stored[b"value"].decode(), vector=vector))
-    return tuple(facts)
+def _base64(vector: bytes) -> str:
+    return base64.b64encode(vector).decode()
 
 
 def _credits(counters: dict[bytes, bytes]) -> dict[int, Credit]:

@@ -12,9 +12,8 @@ import numpy as np
 
 from memory.build import FactExtractor
 from memory.guidance import guidance
-from memory.index import Hit, Vector
-from memory.procedure import Procedure
-from memory.store import Memory, decode
+from memory.index import DIGITS, Candidates, Found, Vector
+from memory.store import Memory
 from runtime.events import Recall, Retrieved, Task
 
 CANDIDATES = 100
@@ -39,57 +38,55 @@ class Retriever:
 
     async def recall(self, task: Task) -> Recall:
         """What memory gives to this task; an empty memory, or nothing near enough, gives an empty guidance."""
-        version = await self._memory.version()
         facts: dict[str, str] = {}
         if task.spec.retrieve == "random":
-            hits = await self._random(task)
+            found = await self._random(task)
         elif task.spec.retrieve == "query":
-            hits = await self._query(task)
+            found = await self._query(task)
         else:
             facts = await self._facts.extract(task.env, task.goal)
-            hits = await self._avefact(task, facts)
+            found = await self._avefact(task, facts)
         return Recall(
             arm="memory",
-            retrieved=tuple(Retrieved(procedure=hit.procedure, revision=hit.revision, distance=hit.distance) for hit in hits),
-            guidance=guidance([(hit.goal, hit.content) for hit in hits]),
+            retrieved=tuple(Retrieved(procedure=hit.procedure, revision=hit.revision, distance=hit.distance) for hit in found.hits),
+            guidance=guidance([(hit.goal, hit.content) for hit in found.hits]),
             facts=facts,
-            memory_version=version,
+            memory_version=found.version,
         )
 
-    async def _random(self, task: Task) -> list[Hit]:
+    async def _random(self, task: Task) -> Found:
         """Drawn by a hash of (seed, task), so that a run can be repeated."""
         digest = hashlib.sha256(f"{task.spec.seed}/{task.id}".encode()).digest()
         return await self._memory.index.draw(int.from_bytes(digest[:6]) / 256**6, task.spec.top_k, task.env)
 
-    async def _query(self, task: Task) -> list[Hit]:
+    async def _query(self, task: Task) -> Found:
         [vector] = await self._memory.embed([task.goal])
-        hits = await self._memory.index.nearest(vector, task.spec.top_k, task.env)
-        return [hit for hit in hits if hit.distance is not None and hit.distance <= self._thresholds.distance]
+        version, hits = await self._memory.index.nearest(vector, task.spec.top_k, task.env)
+        return Found(version, [hit for hit in hits if hit.distance is not None and hit.distance <= self._thresholds.distance])
 
-    async def _avefact(self, task: Task, facts: dict[str, str]) -> list[Hit]:
+    async def _avefact(self, task: Task, facts: dict[str, str]) -> Found:
         wanted = dict(zip(facts, await self._memory.embed(list(facts.values())), strict=True))
-        found: set[str] = set()
-        for name, vector in wanted.items():
-            for among in (name, None):
-                found |= await self._memory.index.near_fact(vector, CANDIDATES, task.env, among)
-        procedures = [procedure for each in sorted(found) if (procedure := await self._memory.get(each))]
-        scored = [(self._score(wanted, procedure), procedure) for procedure in procedures if procedure.current.status == "active"]
-        best = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: (-pair[0], pair[1].id))[: task.spec.top_k]
-        return [Hit(each.id, each.current.number, each.goal, each.current.content, round(1.0 - score, 6)) for score, each in best]
-
-    def _score(self, wanted: dict[str, Vector], procedure: Procedure) -> float:
-        have = [(fact.name, decode(fact.vector or "")) for fact in procedure.facts]
-        return average_fact_similarity(wanted, have, self._thresholds.similarity)
+        candidates = await self._memory.index.near_facts(wanted, CANDIDATES, task.env)
+        scores = average_fact_similarities(wanted, candidates, self._thresholds.similarity)
+        ranked = sorted((-score, name) for name, score in zip(candidates.procedures, scores, strict=True) if score > 0)
+        best = [(name, round(1.0 + lack, DIGITS)) for lack, name in ranked[: task.spec.top_k]]
+        return Found(candidates.version, await self._memory.index.hits(best))
 
 
-def average_fact_similarity(wanted: dict[str, Vector], have: list[tuple[str, Vector]], threshold: float) -> float:
-    """Mean over the wanted facts of their highest cosine among the facts of the same name (of any, where none has it).
+def average_fact_similarities(wanted: dict[str, Vector], candidates: Candidates, threshold: float) -> list[float]:
+    """For each procedure the mean, over the wanted facts, of their highest cosine among its facts of the same name (of any,
+    where none has it).
 
-    A cosine below `threshold` is no match and counts as 0. In [0, 1]; 0 where either side has no facts.
+    A cosine below `threshold` is no match and counts as 0. Each in [0, 1]; 0 where either side has no facts.
     """
-    total = 0.0
-    for name, vector in wanted.items():
-        rivals = [other for called, other in have if called == name] or [other for _, other in have]
-        similarity = max((float(np.dot(vector, other)) for other in rivals), default=0.0)
-        total += similarity if similarity >= threshold else 0.0
-    return min(1.0, total / len(wanted)) if wanted else 0.0
+    total = np.zeros(len(candidates.procedures))
+    names = np.array(candidates.names)
+    for name, vector in wanted.items() if candidates.names else ():
+        similarities = np.round((candidates.vectors @ vector).astype(np.float64), DIGITS)
+        same = names == name
+        best = np.full(len(total), -np.inf)
+        np.maximum.at(best, candidates.owners[same], similarities[same])
+        nameless = np.isneginf(best)[candidates.owners]
+        np.maximum.at(best, candidates.owners[nameless], similarities[nameless])
+        total += np.where(best >= threshold, best, 0.0)
+    return np.round(np.minimum(1.0, total / max(1, len(wanted))), DIGITS).tolist()

@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from memory.index import ProcedureIndex, RedisIndex, Vector
+from memory.index import ProcedureIndex, Vector
 from memory.local_index import LocalIndex
 from memory.plan import plan
 from memory.procedure import Change, Procedure, goal_digest
-from memory.read import procedure_ids, read_procedure
+from memory.read import procedure_ids, read_procedure, read_procedures
+from memory.redis_index import RedisIndex
 from runtime.bus.consumer import Delivery
 from runtime.bus.namespace import Namespace, dead_letter
 from runtime.bus.scripts import patiently
@@ -22,6 +24,8 @@ from runtime.events import Trajectory
 from runtime.model.embeddings import Embedder
 
 APPLY = Path(__file__).parent / "apply.lua"
+EXACT_UP_TO = 50_000
+"""Procedures up to which searching all of them is quick enough."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,6 @@ class Memory:
         """One vector of length 1 per text."""
         return list(await self.embedder.embed(texts)) if texts else []
 
-    async def version(self) -> int:
-        """Number of changes that memory has absorbed."""
-        return int(await patiently(lambda: self._client.hget(self._keys.meta, "version")) or 0)
-
     async def serving(self, env: str, goal: str) -> Procedure | None:
         """The procedure that holds this goal under `--same-goal merge`."""
         held = await patiently(lambda: self._client.hget(self._keys.goals, goal_digest(env, goal)))
@@ -62,6 +62,10 @@ class Memory:
     async def get(self, procedure: str) -> Procedure | None:
         """A procedure with all its revisions, facts and counters; None if there is none of that id."""
         return await read_procedure(self._client, self._keys, procedure)
+
+    async def get_all(self, procedures: Sequence[str]) -> list[Procedure]:
+        """Those of them that exist, in their order."""
+        return await read_procedures(self._client, self._keys, procedures)
 
     async def learn(
         self, change: Change, trajectory: Trajectory, delivery: Delivery, rule: Deprecation, *, give_up: str | None = None
@@ -117,14 +121,17 @@ class NotYourTurn(RevisionConflict):
     """Grouped mode: the group has not ended, or an earlier task of it is not applied yet. Try again later."""
 
 
-async def open_memory(namespace: Namespace, embedder: Embedder, *, search: bool) -> Memory:
-    """Memory of a namespace, its index created if missing. Raises `EmbeddingMismatch` for another model's vectors."""
+async def open_memory(namespace: Namespace, embedder: Embedder, *, search: bool, exact_up_to: int = EXACT_UP_TO) -> Memory:
+    """Memory of a namespace, its index created if missing; beyond `exact_up_to` procedures, `ProcedureIndex.fit` makes it a graph.
+
+    Raises `EmbeddingMismatch` for another model's vectors.
+    """
     client, keys = namespace.client, namespace.keys
     dimension = await embedder.dimension()
     first = await _claim_embedding(namespace, embedder.model, dimension)
     if not search:
         return Memory(namespace, LocalIndex(client, keys), embedder)
-    index = RedisIndex(client, keys, dimension)
+    index = RedisIndex(client, keys, dimension, exact_up_to)
     if first:  # what an overwritten memory left may have another dimension
         await index.drop()
     await index.create()

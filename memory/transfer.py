@@ -64,6 +64,7 @@ async def import_memory(memory: Memory, path: Path) -> int:
                 f"{path} holds procedures for goals that this memory serves already: import it into an empty namespace "
                 "(another --exp_name, or --overwrite)"
             ) from None
+    await memory.index.fit()
     return len(new)
 
 

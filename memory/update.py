@@ -87,8 +87,8 @@ class Updater:
 
     async def _adjust(self, trajectory: Trajectory) -> list[Write]:
         """One new revision of each procedure that was used, computed from its present one: an earlier failure's lesson stays."""
-        used = [await self._memory.get(retrieved.procedure) for retrieved in trajectory.recall.retrieved]
-        return [await self._revise(procedure, trajectory) for procedure in used if procedure]
+        used = await self._memory.get_all([retrieved.procedure for retrieved in trajectory.recall.retrieved])
+        return [await self._revise(procedure, trajectory) for procedure in used]
 
     async def _revise(self, procedure: Procedure, trajectory: Trajectory) -> Write:
         current = procedure.current

@@ -2,9 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+EngineKind = Literal["fast", "stock"]
+"""What plays ALFWorld's games: our engine, or TextWorld's."""
 
 
 def _data_home() -> Path:
@@ -51,19 +55,29 @@ class Settings(BaseSettings):
     """ALFWORLD_DATA: folder with `json_2.1.1/` as `alfworld-download` lays it out; None where there is none."""
     travelplanner_data: Path | None = None
     """MEMP_TRAVELPLANNER_DATA: folder with `database/` and `queries/`; None where there is none."""
+    engine: EngineKind = "fast"
+    """What plays ALFWorld: fast, or stock, TextWorld's own, which gives the same answers 200 times more slowly."""
+    game_cache_mib: int = Field(default=256, ge=1)
+    """Bound of the translated ALFWorld games that are kept below `data_dir`, in MiB; all 3,827 take about 120."""
     env_processes: int = Field(default_factory=lambda: os.cpu_count() or 2, ge=1)
     """Environment processes per worker."""
     env_timeout: float = Field(default=120.0, gt=0)
     """Seconds that one reset or step may take before its process counts as hung."""
+    env_memory: int = Field(default=4096, ge=1)
+    """MiB from which an environment process takes no new episodes; a fresh one replaces it, and it ends with those it has."""
 
     slots: int = Field(default=16, ge=1)
     """Episodes that a worker plays at once."""
-    curator_slots: int = Field(default=8, ge=1)
-    """Trajectories that a curator works on at once."""
+    curator_slots: int = Field(default=32, ge=1)
+    """Trajectories that a curator works on at once; nearly all of their time is the model's, so it bounds the calls to it, too."""
+    exact_up_to: int = Field(default=50_000, ge=1)
+    """Procedures (or facts) up to which searches are exact; beyond it, the search index becomes a graph (HNSW)."""
     lease: float = Field(default=60.0, gt=0)
     """Seconds after which an entry that nobody renewed is taken over; it is renewed every third of it."""
     max_deliveries: int = Field(default=3, ge=1)
     """Deliveries after which an entry goes to the dead-letter stream."""
+    lag_warning: float = Field(default=0.25, gt=0)
+    """Seconds by which the event loop may be late before it is told in the log."""
     high_water: int = Field(default=1000, ge=1)
     """Unapplied trajectories from which workers stop claiming tasks."""
 

@@ -70,8 +70,14 @@ class Usage(BaseModel):
     reasoning: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
-        mine, theirs = self.model_dump(), other.model_dump()
-        return Usage(**{name: mine[name] + theirs[name] for name in mine})
+        return Usage(
+            calls=self.calls + other.calls,
+            attempts=self.attempts + other.attempts,
+            input=self.input + other.input,
+            cached=self.cached + other.cached,
+            output=self.output + other.output,
+            reasoning=self.reasoning + other.reasoning,
+        )
 
     @property
     def tokens(self) -> int:

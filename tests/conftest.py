@@ -15,13 +15,14 @@ from runtime.server import connect
 
 
 @pytest.fixture(autouse=True, scope="session")
-def clean_environment() -> Generator[None]:
-    """Settings of the person who runs the tests must not reach them; the data folders may."""
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Settings and data of the person who runs the tests must not reach them, nor theirs that person's; the data folders may."""
     kept = {"ALFWORLD_DATA", "MEMP_TRAVELPLANNER_DATA", "MEMP_FULL"}
     dropped = {name for name in os.environ if name.startswith(("MEMP_", "OPENAI_", "EMBEDDING_MODEL_")) or name == "REDIS_URL"} - kept
     with pytest.MonkeyPatch.context() as patch:
         for name in dropped:
             patch.delenv(name)
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
         yield
 
 

@@ -44,14 +44,17 @@ class Models(NamedTuple):
     embedder: Embedder
 
 
+Reply = Callable[[list[dict[str, str]]], str | int | Awaitable[str | int]]
+
+
 @dataclass
 class Scripted:
     """A model endpoint that answers chats by `reply` (from the request's messages) and embeds as the stand-in does.
 
-    A reply that is a number is an HTTP status.
+    A reply that is a number is an HTTP status; one that must be awaited keeps the request waiting.
     """
 
-    reply: Callable[[list[dict[str, str]]], str | int]
+    reply: Reply
     chats: list[list[dict[str, str]]] = field(default_factory=list[list[dict[str, str]]])
     """The messages of each request so far."""
     refused_embeddings: int = 0
@@ -62,6 +65,8 @@ class Scripted:
         messages = (await request.json())["messages"]
         self.chats.append(messages)
         said = self.reply(messages)
+        if isinstance(said, Awaitable):
+            said = await said
         return _refusal(said) if isinstance(said, int) else web.json_response(chat(said))
 
     async def embed(self, request: web.Request) -> web.Response:
@@ -76,7 +81,7 @@ def _refusal(status: int) -> web.Response:
 
 
 @asynccontextmanager
-async def scripted(reply: Callable[[list[dict[str, str]]], str | int]) -> AsyncGenerator[Scripted]:
+async def scripted(reply: Reply) -> AsyncGenerator[Scripted]:
     """A scripted model endpoint for the time of the block."""
     server = Scripted(reply)
     app = web.Application()

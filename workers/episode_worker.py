@@ -15,9 +15,9 @@ from envs.pool import EnvPool
 from envs.registry import describe, names
 from memory.retrieve import Retriever
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
-from runtime.bus.journal import Journal, JournaledLLM
+from runtime.bus.journal import JournaledLLM, opened_journal
 from runtime.bus.namespace import Namespace
-from runtime.bus.pump import Pump, Work
+from runtime.bus.pump import Backpressure, Pump, Work
 from runtime.bus.scripts import is_away
 from runtime.config import Settings
 from runtime.errors import BudgetSpent, BusError, LLMRejected, UsageError
@@ -47,10 +47,8 @@ class EpisodeWorker:
         settings, namespace = self.settings, self.namespace
         name = consumer_name("worker")
         consumer = Consumer(namespace.client, namespace.keys.tasks, WORKERS, name=name, lease=settings.lease)
-        return Pump(consumer, self._work, settings.slots, self._may_claim)
-
-    async def _may_claim(self) -> bool:
-        return await self.namespace.backlog() < self.settings.high_water
+        may_claim = Backpressure(namespace, settings.high_water).may_claim
+        return Pump(consumer, self._work, settings.slots, may_claim, writes=namespace.scripts)
 
     async def _work(self, work: Work) -> None:
         task = await self._read(work)
@@ -94,19 +92,19 @@ class EpisodeWorker:
         """Play the task from its beginning; what the journal holds of an earlier delivery is not asked again."""
         started = anyio.current_time()
         key = self.namespace.keys.journal(task.epoch, task.id)
-        journal = await Journal(self.namespace.client, key, delivery).load()
-        llm = JournaledLLM(self.llm, journal, task.spec.episode_tokens)
-        episode, recall = Episode(), journal.recall()
-        try:
-            if recall is None:
-                await self._check_run_budget(task)
-                recall = await journal.put_recall(await self._recall(task, llm))
-        except ABORTING as error:
-            episode.aborted = f"{type(error).__name__}: {error}"
-            recall = Recall(arm="memory" if task.spec.use_memory else "control")
-        else:
-            async with self.pool.env(task.env) as env:
-                await Agent(llm, describe(task.env), task.spec).play(env, task.game, recall.guidance, episode)
+        async with opened_journal(self.namespace.client, key, delivery, self.namespace.scripts) as journal:
+            llm = JournaledLLM(self.llm, journal, task.spec.episode_tokens)
+            episode, recall = Episode(), journal.recall()
+            try:
+                if recall is None:
+                    await self._check_run_budget(task)
+                    recall = await journal.put_recall(await self._recall(task, llm))
+            except ABORTING as error:
+                episode.aborted = f"{type(error).__name__}: {error}"
+                recall = Recall(arm="memory" if task.spec.use_memory else "control")
+            else:
+                async with self.pool.env(task.env) as env:
+                    await Agent(llm, describe(task.env), task.spec).play(env, task.game, recall.guidance, episode)
         return _trajectory(task, delivery, episode, recall, llm, anyio.current_time() - started)
 
     async def _recall(self, task: Task, llm: LLM) -> Recall:

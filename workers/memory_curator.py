@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from envs.registry import describe, names
 from memory.build import Builder, FactExtractor
-from memory.procedure import Change, Form
+from memory.procedure import Change, Form, goal_digest
 from memory.store import Deprecation, Memory, NotYourTurn
 from memory.update import Policy, Updater, credits
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
@@ -20,6 +20,7 @@ from runtime.errors import BusError, LLMRejected, ProcedureError, RevisionConfli
 from runtime.events import Trajectory
 from runtime.keys import CURATORS
 from runtime.model.llm import LLM, Sampling
+from workers.queues import Queues
 from workers.turns import Turns
 
 log = structlog.get_logger()
@@ -30,10 +31,13 @@ NO_BUILD_ERRORS = (BusError, ServerError, LLMRejected, UsageError)
 CONFLICTS = 100
 """Times that a change is computed anew within one delivery."""
 
+TEND_PERIOD = 10.0
+"""Seconds between two looks at whether memory has outgrown its index."""
+
 
 @dataclass
 class MemoryCurator:
-    """One process's curator on one namespace; `pump` runs beside `turns`."""
+    """One process's curator on one namespace; `pump` runs beside `turns` and `tend`."""
 
     memory: Memory
     llm: LLM
@@ -42,6 +46,7 @@ class MemoryCurator:
     policy: Policy
     settings: Settings
     turns: Turns = field(init=False)
+    queues: Queues = field(init=False, default_factory=Queues)
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.memory.namespace)
@@ -51,6 +56,16 @@ class MemoryCurator:
         name = consumer_name("curator")
         consumer = Consumer(namespace.client, namespace.keys.trajectories, CURATORS, name=name, lease=self.settings.lease)
         return Pump(consumer, self._work, self.settings.curator_slots)
+
+    async def tend(self) -> None:
+        """Keep the index fit for the size of memory, as long as the curator runs; what fails is tried again, and the one that
+        is there goes on serving."""
+        while True:
+            try:
+                await self.memory.index.fit()
+            except Exception as error:
+                log.warning("index_not_fitted", error=str(error))
+            await anyio.sleep(TEND_PERIOD)
 
     async def _work(self, work: Work) -> None:
         namespace, delivery = self.memory.namespace, work.delivery
@@ -69,14 +84,27 @@ class MemoryCurator:
             await namespace.drop(delivery, f"unknown environment {trajectory.task.env!r}")
             return
         with structlog.contextvars.bound_contextvars(trajectory=trajectory.id, attempt=delivery.deliveries):
-            await self._learn(work, trajectory)
+            success = trajectory.reward >= describe(trajectory.task.env).success_reward
+            async with self.queues.hold(*self._touched(trajectory, success)):
+                await self._learn(work, trajectory, success)
 
-    async def _learn(self, work: Work, trajectory: Trajectory) -> None:
+    def _touched(self, trajectory: Trajectory, success: bool) -> list[str]:
+        """What trajectories queue up for within this process: side by side each would pay the model, and all but one for nothing.
+
+        Across processes the compare-and-set decides alone. A group has its own order, which queues could only bring to a halt.
+        """
+        task = trajectory.task
+        if task.group is not None or trajectory.outcome == "aborted":
+            return []
+        if not success and self.policy.update == "adjustment":
+            return [retrieved.procedure for retrieved in trajectory.recall.retrieved]
+        return [goal_digest(task.env, task.goal)] if self.policy.same_goal == "merge" else []
+
+    async def _learn(self, work: Work, trajectory: Trajectory, success: bool) -> None:
         """Compute the change and apply it; anew as often as memory moved on in between (journaled answers are not asked again)."""
         key = self.memory.namespace.keys.journal(trajectory.task.epoch, f"curator:{trajectory.task.id}")
         journal = await Journal(self.memory.namespace.client, key, work.delivery).load()
         llm = JournaledLLM(self.llm, journal)
-        success = trajectory.reward >= describe(trajectory.task.env).success_reward
         if not success:
             # Adjusting starts from the revision that the tasks before this one left: computed earlier, it would be paid for twice.
             await self._turn(work, trajectory)
@@ -131,4 +159,5 @@ class MemoryCurator:
     async def _apply(self, work: Work, change: Change, trajectory: Trajectory, failure: str | None) -> None:
         rule = Deprecation(self.settings.deprecate_uses, self.settings.deprecate_share)
         await self.memory.learn(change, trajectory, work.delivery, rule, give_up=failure)
+        self.turns.passed(trajectory.task)
         log.info("trajectory_applied", writes=len(change.writes), uses=len(change.uses), kind=change.kind)

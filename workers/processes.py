@@ -20,6 +20,7 @@ from runtime.bus.pump import Pump
 from runtime.bus.scripts import Client
 from runtime.config import Settings
 from runtime.errors import UsageError
+from runtime.event_loop import LagWatch, collect_rarely
 from runtime.events import Task
 from runtime.model.embeddings import Embedder, open_embedder
 from runtime.model.llm import LLM, Sampling, open_llm
@@ -48,7 +49,7 @@ async def opened_memory(settings: Settings, client: Client, search: bool, name: 
     """The memory of a namespace, with its embedder."""
     namespace = await open_namespace(client, name)
     async with open_embedder(settings) as embedder:
-        yield await open_memory(namespace, embedder, search=search)
+        yield await open_memory(namespace, embedder, search=search, exact_up_to=settings.exact_up_to)
 
 
 async def run_worker(settings: Settings, name: str, parent: int | None = None) -> None:
@@ -63,7 +64,7 @@ async def run_worker(settings: Settings, name: str, parent: int | None = None) -
         retrievers = _Retrievers(namespace, embedder, search, settings)
         worker = EpisodeWorker(namespace, llm, pool, retrievers.open, settings)
         log.info("worker_started", namespace=name, slots=settings.slots)
-        await _until_told(worker.pump(), parent)
+        await _until_told(worker.pump(), parent, LagWatch(settings.lag_warning).run)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ async def run_curator(settings: Settings, name: str, options: CuratorOptions, pa
     ):
         curator = MemoryCurator(memory, llm, Sampling(model=options.model), options.form, options.policy, settings)
         log.info("curator_started", namespace=name, build=options.form, update=options.policy.update)
-        await _until_told(curator.pump(), parent, curator.turns.watch)
+        await _until_told(curator.pump(), parent, curator.turns.watch, curator.tend)
 
 
 class _Retrievers:
@@ -105,6 +106,7 @@ class _Retrievers:
 
 
 async def _until_told(pump: Pump, parent: int | None, *beside: Callable[[], Coroutine[None, None, None]]) -> None:
+    collect_rarely()
     async with open_tasks() as tasks:
         tasks.start_soon(_stop_on_signal, pump)
         if parent is not None:

@@ -13,7 +13,7 @@ PERIOD = 0.1
 
 @dataclass
 class Turns:
-    """The apply script decides; this only keeps those that wait from asking it all the time."""
+    """The apply script decides; this only keeps those that wait from asking it all the time. Whoever is woken looks again."""
 
     namespace: Namespace
     _waiting: dict[tuple[int, int], anyio.Event] = field(default_factory=dict[tuple[int, int], anyio.Event])
@@ -30,6 +30,11 @@ class Turns:
             finally:
                 if self._waiting.get(place) is event:  # the same entry, delivered here once more, may wait by now
                     del self._waiting[place]
+
+    def passed(self, task: Task) -> None:
+        """Wake the next in this process at once: this task is applied."""
+        if task.group is not None and (event := self._waiting.get((task.group, task.index + 1))):
+            event.set()
 
     async def watch(self) -> None:
         """Wake those whose turn has come; runs as long as the curator does."""

@@ -18,6 +18,7 @@ from experiments.stand_in.faults import Weather, refuse, spoil
 from experiments.stand_in.options import Options
 from experiments.stand_in.stats import Stats
 from experiments.stand_in.wire import Answer, Refusal, models_body, request_hash
+from runtime import event_loop
 
 _LARGEST_BODY = 64 * 2**20
 
@@ -140,6 +141,7 @@ async def _watch_parent(scope: anyio.CancelScope) -> None:
         await anyio.wait_readable(sys.stdin.fileno())
         if not os.read(sys.stdin.fileno(), 4096):
             scope.cancel()
+            return
 
 
 def run(options: Options, *, exit_with_parent: bool = False) -> None:
@@ -148,4 +150,4 @@ def run(options: Options, *, exit_with_parent: bool = False) -> None:
     With `exit_with_parent` it also ends when its standard input, which must be a pipe, closes. OSError where the
     address is taken.
     """
-    anyio.run(_serve_until_told, options, exit_with_parent)
+    event_loop.run(_serve_until_told, options, exit_with_parent)

@@ -3,12 +3,13 @@
 import os
 import secrets
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from runtime.bus.scripts import Client, Scripts, patiently
+from runtime.bus.scripts import BATCH, Client, Scripts, patiently
 
 HERE = Path(__file__).parent
 
@@ -96,19 +97,29 @@ class Consumer:
 
     async def renew(self, delivery: Delivery) -> bool:
         """Start the lease anew; False where it is lost."""
-        return await self._set_idle(delivery, 0.0, delivery.deliveries)
+        return not await self.renew_all([delivery])
+
+    async def renew_all(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Start their leases anew, many in one round trip; returns those whose lease is lost."""
+        lost: list[Delivery] = []
+        for start in range(0, len(deliveries), BATCH):
+            batch = deliveries[start : start + BATCH]
+            kept = await self._set_idle(0.0, *((each, each.deliveries) for each in batch))
+            lost += [each for each, held in zip(batch, kept, strict=True) if not held]
+        return lost
 
     async def release(self, delivery: Delivery, *, failed: bool) -> bool:
         """Give the entry back, to be taken at the next sweep. Unless it `failed`, no delivery is spent."""
-        return await self._set_idle(delivery, self.lease + 0.001, delivery.deliveries - (not failed))
+        [held] = await self._set_idle(self.lease + 0.001, (delivery, delivery.deliveries - (not failed)))
+        return bool(held)
 
     async def retire(self) -> None:
         """Remove this consumer from the group, if it holds nothing."""
         await self._scripts.call(HERE / "retire.lua", [self.stream], [self.group, self.name])
 
-    async def _set_idle(self, delivery: Delivery, idle: float, count: int) -> bool:
-        args = [*delivery.fence, int(idle * 1000), max(0, count)]
-        return bool(await self._scripts.call(HERE / "renew.lua", [self.stream], args))
+    async def _set_idle(self, idle: float, *entries: tuple[Delivery, int]) -> list[int]:
+        flat = [part for delivery, count in entries for part in (delivery.entry, delivery.deliveries, max(0, count))]
+        return await self._scripts.call(HERE / "renew.lua", [self.stream], [self.group, self.name, int(idle * 1000), *flat])
 
     def _delivery(self, entry: bytes, deliveries: int, fields: dict[bytes, bytes]) -> Delivery:
         return Delivery(self.stream, self.group, entry.decode(), self.name, deliveries, fields.get(b"event"))

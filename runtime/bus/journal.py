@@ -2,12 +2,15 @@
 where the last one was cut off and no answer is paid for twice."""
 
 import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import orjson
 
 from runtime.bus.consumer import Delivery
-from runtime.bus.scripts import Client, Scripts, patiently
+from runtime.bus.scripts import PARTING, Call, Client, Scripts, patiently
 from runtime.errors import BudgetSpent, LeaseLost
 from runtime.events import Recall, Role, Usage
 from runtime.model.llm import LLM, Completion, Message, Sampling
@@ -16,13 +19,17 @@ HERE = Path(__file__).parent
 
 
 class Journal:
-    """Entries of one delivery's work; every write is fenced by its lease and raises `LeaseLost` where that is gone."""
+    """Entries of one delivery's work; every write is fenced by its lease, and `LeaseLost` is raised where that is gone.
 
-    def __init__(self, client: Client, key: str, delivery: Delivery) -> None:
+    A write through `scripts` that are at work (see `Scripts.run`) shares its round trip with others'.
+    """
+
+    def __init__(self, client: Client, key: str, delivery: Delivery, scripts: Scripts | None = None) -> None:
         self.key = key
         self._client = client
         self._delivery = delivery
-        self._scripts = Scripts(client)
+        self._scripts = scripts or Scripts(client)
+        self._under_way: list[Call] = []
         self._entries: dict[str, bytes] = {}
 
     async def load(self) -> "Journal":
@@ -39,10 +46,23 @@ class Journal:
         return sum(field.startswith(prefix) for field in self._entries)
 
     async def put(self, field: str, value: bytes) -> None:
-        stored = await self._scripts.call(HERE / "journal.lua", [self._delivery.stream, self.key], [*self._delivery.fence, field, value])
-        if not stored:
-            raise LeaseLost(f"entry {self._delivery.entry} is another's now")
+        """Write an entry, and return when it is stored."""
+        await self.send(field, value)
+        await self.settle()
+
+    async def send(self, field: str, value: bytes) -> None:
+        """Write an entry without waiting for it, until `settle` is called."""
+        args = [*self._delivery.fence, field, value]
+        self._under_way.append(await self._scripts.send(HERE / "journal.lua", [self._delivery.stream, self.key], args))
         self._entries[field] = value
+
+    async def settle(self) -> None:
+        """Return when all that was sent is stored."""
+        sent = tuple(self._under_way)
+        for call in sent:
+            if not await call.result():
+                raise LeaseLost(f"entry {self._delivery.entry} is another's now")
+        self._under_way = [call for call in self._under_way if call not in sent]
 
     def recall(self) -> Recall | None:
         """Entry 0: what memory gave."""
@@ -54,8 +74,22 @@ class Journal:
         return recall
 
 
+@asynccontextmanager
+async def opened_journal(client: Client, key: str, delivery: Delivery, scripts: Scripts) -> AsyncGenerator[Journal]:
+    """A journal with what earlier deliveries wrote; what was sent to it in the block is stored when the block has ended, however it did."""
+    journal = await Journal(client, key, delivery, scripts).load()
+    try:
+        yield journal
+    finally:
+        with anyio.move_on_after(PARTING, shield=True):
+            await journal.settle()
+
+
 class JournaledLLM:
     """An LLM whose answers are looked up in the journal first; the key is (role, hash of the request).
+
+    An answer is on its way to the journal when it is returned, and stored before the next is asked for: so its user goes on
+    at once, and a crash costs no more than the call that was under way.
 
     `spent` counts all answers of this piece of work, each once, those from the journal too; `budget` (tokens, None is no limit)
     bounds it: once it is reached, the next call raises `BudgetSpent`.
@@ -76,8 +110,9 @@ class JournaledLLM:
         if stored is not None:
             completion = Completion.model_validate_json(stored)
         else:
+            await self._journal.settle()
             completion = await self._llm.complete(messages, role=role, sampling=sampling)
-            await self._journal.put(field, completion.model_dump_json().encode())
+            await self._journal.send(field, completion.model_dump_json().encode())
         if field not in self._counted:
             self._counted.add(field)
             self.spent[role] = self.spent.get(role, Usage()) + completion.usage

@@ -91,12 +91,17 @@ class Namespace:
     async def backlog(self) -> int:
         """Trajectories that wait for the curators, beyond those of the group under way (it could not open otherwise);
         0 where no curator learns from this namespace."""
-        groups: list[dict[str, Any]] = await self._call(lambda: groups_of(self.client, self.keys.trajectories))
+        pipe = self.client.pipeline(transaction=False)
+        pipe.xinfo_groups(self.keys.trajectories)
+        pipe.xlen(self.keys.trajectories)
+        pipe.hget(self.keys.meta, "group_size")
+        groups, length, group_size = await self._call(lambda: pipe.execute(raise_on_error=False))
+        if isinstance(groups, ResponseError):  # nobody has written to the stream yet
+            return 0
         group = next((each for each in groups if each["name"] == CURATORS.encode()), None)
         if group is None:
             return 0
-        lag = group["lag"] if group["lag"] is not None else await self._call(lambda: self.client.xlen(self.keys.trajectories))
-        group_size = await self._call(lambda: self.client.hget(self.keys.meta, "group_size"))
+        lag = length if group["lag"] is None else group["lag"]
         return int(lag) + group["pending"] - int(group_size or 0)
 
     async def turn(self, group: int) -> int | None:

@@ -13,14 +13,12 @@ import structlog
 from anyio.abc import TaskGroup
 
 from runtime.bus.consumer import Consumer, Delivery
-from runtime.bus.scripts import CONNECTION_ERRORS, is_away
+from runtime.bus.namespace import Namespace
+from runtime.bus.scripts import CONNECTION_ERRORS, PARTING, Scripts, is_away
 from runtime.errors import BusError, LLMRejected, ServerError, UsageError
 from runtime.tasks import open_tasks
 
 log = structlog.get_logger()
-
-RELEASE_PATIENCE = 5.0
-"""Seconds that giving an entry back may take; without it, it is taken over when its lease runs out."""
 
 
 class Work:
@@ -42,8 +40,30 @@ class Work:
             self._free_slot = None
 
 
+class Backpressure:
+    """Whether a worker may claim: not while `high_water` or more trajectories wait for the curators. Looked at every `period` seconds."""
+
+    def __init__(self, namespace: Namespace, high_water: int, period: float = 0.2) -> None:
+        self._namespace = namespace
+        self._high_water = high_water
+        self._period = period
+        self._room = False
+        self._looked = float("-inf")
+
+    async def may_claim(self) -> bool:
+        """From a look at most `period` seconds old, so that claiming costs no round trip more."""
+        if anyio.current_time() - self._looked >= self._period:
+            self._room = await self._namespace.backlog() < self._high_water
+            self._looked = anyio.current_time()
+        return self._room
+
+
 class Pump:
-    """Runs `handle` on what `consumer` gets, at most `slots` at once, while `may_claim` (backpressure) allows it."""
+    """Runs `handle` on what `consumer` gets, at most `slots` at once, while `may_claim` (backpressure) allows it.
+
+    `writes`: scripts of the handlers that are to share round trips. Leases have round trips of their own, so that a write
+    that hangs costs no lease.
+    """
 
     def __init__(
         self,
@@ -52,6 +72,7 @@ class Pump:
         slots: int,
         may_claim: Callable[[], Awaitable[bool]] | None = None,
         *,
+        writes: Scripts | None = None,
         grace: float = 5.0,
     ) -> None:
         self.consumer = consumer
@@ -61,6 +82,7 @@ class Pump:
         self._busy = 0
         self._freed = anyio.Event()
         self._may_claim = may_claim
+        self._writes = writes
         self._grace = grace
         self._stopping = anyio.Event()
         self._claiming = anyio.Lock()
@@ -69,6 +91,7 @@ class Pump:
     def stop(self) -> None:
         """Claim no more; give what is in hand `grace` seconds to end, then release it."""
         self._stopping.set()
+        self._freed.set()
 
     async def run(self) -> None:
         """Until `stop`; returns when nothing is in hand and the consumer is retired."""
@@ -88,6 +111,8 @@ class Pump:
     @asynccontextmanager
     async def _background(self, tasks: TaskGroup) -> AsyncGenerator[None]:
         async with open_tasks() as background:
+            if self._writes:
+                background.start_soon(self._writes.run)
             background.start_soon(self._keep_leases)
             background.start_soon(self._sweep, tasks)
             try:
@@ -98,11 +123,11 @@ class Pump:
     async def _claim(self, tasks: TaskGroup) -> None:
         """One read of as many entries as there are free slots; a short wait where there is none or none may be claimed."""
         if self._busy >= self._slots:
-            await self._unless_stopping(self._slot_freed)
+            await self._slot_freed()
             return
         try:
             if self._may_claim and not await self._may_claim():
-                await self._unless_stopping(lambda: anyio.sleep(0.2))
+                await self._stopped_within(0.2)
                 return
             async with self._claiming:
                 free = self._slots - self._busy
@@ -110,7 +135,7 @@ class Pump:
                     self._start(tasks, delivery)
         except CONNECTION_ERRORS as error:
             log.warning("redis_away", error=str(error))
-            await self._unless_stopping(lambda: anyio.sleep(0.5))
+            await self._stopped_within(0.5)
 
     async def _sweep(self, tasks: TaskGroup) -> None:
         """Take over what others left, several times per lease, so that a death costs at most 1.3 leases."""
@@ -125,9 +150,9 @@ class Pump:
     async def _keep_leases(self) -> None:
         while True:
             await anyio.sleep(self.consumer.lease / 3)
-            for work in list(self.in_hand):
-                if not work.settled and not await self.consumer.renew(work.delivery):
-                    self._lose(work)
+            held = {work.delivery: work for work in self.in_hand if not work.settled}
+            for delivery in await self.consumer.renew_all(list(held)):
+                self._lose(held[delivery])
 
     def _lose(self, work: Work) -> None:
         if work in self.in_hand and not work.settled:
@@ -164,7 +189,7 @@ class Pump:
 
     async def _give_back(self, work: Work, failed: bool) -> None:
         """Release what is not settled, whatever ended it; only its own failure spends the delivery."""
-        with anyio.CancelScope(shield=True), anyio.move_on_after(RELEASE_PATIENCE):
+        with anyio.CancelScope(shield=True), anyio.move_on_after(PARTING):
             try:
                 await self.consumer.release(work.delivery, failed=failed)
             except ServerError as error:
@@ -178,13 +203,6 @@ class Pump:
         self._freed = anyio.Event()
         await self._freed.wait()
 
-    async def _unless_stopping(self, wait: Callable[[], Awaitable[None]]) -> None:
-        async with open_tasks() as race:
-
-            async def stop() -> None:
-                await self._stopping.wait()
-                race.cancel_scope.cancel()
-
-            race.start_soon(stop)
-            await wait()
-            race.cancel_scope.cancel()
+    async def _stopped_within(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self._stopping.wait()

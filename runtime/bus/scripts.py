@@ -1,4 +1,7 @@
-"""Lua scripts: each is sent behind the prelude, cached by the server, and repeated when only the reply was lost."""
+"""Lua scripts: each is sent behind the prelude, cached by the server, and repeated when only the reply was lost.
+
+Calls that wait at the same time go out together.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,7 +11,7 @@ from typing import Any
 import anyio
 import structlog
 from redis.commands.core import AsyncScript
-from redis.exceptions import BusyLoadingError
+from redis.exceptions import BusyLoadingError, NoScriptError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
@@ -20,6 +23,10 @@ CONNECTION_ERRORS = (RedisConnectionError, RedisTimeout, BusyLoadingError, Conne
 """What a server that is away or restarting causes; everything that waits for one to come back catches these."""
 
 Argument = str | bytes | int | float
+BATCH = 200
+"""Calls of one round trip at most: bounds how long the server is held."""
+PARTING = 5.0
+"""Seconds that a process which ends gives its last calls."""
 
 
 @cache
@@ -41,23 +48,118 @@ def is_away(error: BaseException | None) -> bool:
     return False
 
 
+class Call:
+    """One script call that was sent, or waits to be."""
+
+    def __init__(self, script: AsyncScript, keys: Sequence[str], args: Sequence[Argument]) -> None:
+        self.script = script
+        self.command = ("EVALSHA", script.sha, len(keys), *keys, *args)
+        self.answered = anyio.Event()
+        self._reply: Any = None
+
+    def answer(self, reply: Any) -> None:
+        """To be called once; an exception is raised where the answer is waited for."""
+        self._reply = reply
+        self.answered.set()
+
+    async def result(self) -> Any:
+        """What the script returned. Raises `ServerError` where the server stayed away, and what it answered as an error."""
+        await self.answered.wait()
+        if isinstance(self._reply, Exception):
+            raise self._reply
+        return self._reply
+
+
 class Scripts:
     """The scripts of one client. All of them may be repeated: a mark or a fence makes the second call do no harm.
 
     That is why this is the one place that retries after a lost connection, for at most `patience` seconds; the client
     itself never does, as a lost reply to a plain XADD would store the entry twice.
+
+    While `run` is at work, calls go through it: those that come while a round trip is under way share the next one, in the
+    order in which they came. Elsewhere each is a round trip of its own.
     """
 
     def __init__(self, client: Client, patience: float = 30.0) -> None:
         self._client = client
         self._patience = patience
         self._registered: dict[Path, AsyncScript] = {}
+        self._waiting: list[Call] = []
+        self._news = anyio.Event()
+        self._runners = 0
 
     async def call(self, path: Path, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """Run the script at `path`. Raises `ServerError` where the server stays away."""
+        """Run the script at `path`. Raises `ServerError` where the server stays away.
+
+        A caller that is cancelled leaves once its call is answered: what it does next must not overtake it.
+        """
+        call = await self.send(path, keys, args)
+        try:
+            return await call.result()
+        finally:
+            if not call.answered.is_set():
+                with anyio.move_on_after(PARTING, shield=True):
+                    await call.answered.wait()
+
+    async def send(self, path: Path, keys: Sequence[str], args: Sequence[Argument]) -> Call:
+        """Like `call`, but does not wait for the answer where `run` is at work."""
         if path not in self._registered:
             self._registered[path] = self._client.register_script(source(path))
-        return await patiently(lambda: self._registered[path](keys=list(keys), args=list(args)), self._patience)
+        call = Call(self._registered[path], keys, args)
+        if self._runners:
+            self._waiting.append(call)
+            self._news.set()
+        else:
+            await self.exchange([call])
+        return call
+
+    async def run(self) -> None:
+        """Send what waits, for ever. Cancelling ends it: it sends what is left, and calls go out one by one again."""
+        self._runners += 1
+        sending: list[Call] = []
+        try:
+            while True:
+                await self._news.wait()
+                self._news = anyio.Event()
+                while self._waiting:
+                    sending, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                    await self.exchange(sending)
+        finally:
+            self._runners -= 1
+            await self._part(sending)
+
+    async def _part(self, sending: list[Call]) -> None:
+        left, self._waiting = [*sending, *self._waiting], []
+        with anyio.move_on_after(PARTING, shield=True):
+            await self.exchange(left)
+        for call in left:
+            if not call.answered.is_set():
+                call.answer(ServerError(f"Redis was away for {PARTING:g} s when this process ended"))
+
+    async def exchange(self, calls: list[Call]) -> None:
+        """One round trip, repeated for what is not answered while the server is away; every call gets an answer."""
+        try:
+            await patiently(lambda: self._round_trip(calls), self._patience)
+        except Exception as error:
+            for call in calls:
+                if not call.answered.is_set():
+                    call.answer(error)
+
+    async def _round_trip(self, calls: list[Call]) -> None:
+        while unanswered := [call for call in calls if not call.answered.is_set()]:
+            pipe = self._client.pipeline(transaction=False)
+            for call in unanswered:
+                pipe.execute_command(*call.command)
+            unknown: list[AsyncScript] = []
+            for call, reply in zip(unanswered, await pipe.execute(raise_on_error=False), strict=True):
+                if isinstance(reply, CONNECTION_ERRORS):
+                    raise reply
+                if isinstance(reply, NoScriptError):
+                    unknown.append(call.script)
+                else:
+                    call.answer(reply)
+            for script in set(unknown):
+                await self._client.script_load(script.script)
 
 
 async def patiently(call: Any, patience: float = 30.0) -> Any:

@@ -10,7 +10,6 @@ import anyio
 import anyio.to_thread
 import numpy as np
 import numpy.typing as npt
-from openai import AsyncOpenAI
 
 from runtime.config import Settings
 from runtime.errors import LLMError, UsageError
@@ -19,7 +18,7 @@ from runtime.model.address import embedding_address
 from runtime.model.endpoint import Backoff, Endpoint, open_endpoint
 from runtime.model.faults import Fault
 from runtime.model.llm import counted
-from runtime.model.wire import EmbeddingAnswer, post
+from runtime.model.wire import EmbeddingAnswer, Wire
 from runtime.tasks import open_tasks
 
 Vectors = npt.NDArray[np.float32]
@@ -83,7 +82,7 @@ class OpenAIEmbedder:
     async def check(self) -> None:
         """Embeds one word, once. Raises what `embed` raises where no retry would help or nobody answers."""
         with counted(self.usage, "embedding") as spent:
-            await self.endpoint.check(lambda client: self._ask(client, ["check"], spent))
+            await self.endpoint.check(lambda wire: self._ask(wire, ["check"], spent))
 
     def _recall(self, text: str) -> Vectors:
         self._cache.move_to_end(text)
@@ -108,18 +107,18 @@ class OpenAIEmbedder:
 
     async def _fetch_batch(self, texts: list[str], flights: dict[str, "_Flight"]) -> None:
         with counted(self.usage, "embedding") as spent:
-            vectors = await self.endpoint.call(lambda client: self._ask(client, texts, spent))
+            vectors = await self.endpoint.call(lambda wire: self._ask(wire, texts, spent))
         for text, vector in zip(texts, vectors, strict=True):
             flights[text].vector = self._cache[text] = vector.copy()  # a view would keep its whole batch in memory
             flights[text].landed.set()
         while len(self._cache) > self._cached:
             self._cache.popitem(last=False)
 
-    async def _ask(self, client: AsyncOpenAI, texts: list[str], spent: Usage) -> Vectors:
+    async def _ask(self, wire: Wire, texts: list[str], spent: Usage) -> Vectors:
         spent.attempts += 1
         # As numbers: the shorter base64 form is not understood by all compatible servers.
         request = {"model": self.model, "input": texts, "encoding_format": "float"}
-        answer = await post(client, "/embeddings", request, EmbeddingAnswer)
+        answer = await wire.post("/embeddings", request, EmbeddingAnswer)
         if answer.usage:
             answer.usage.add_to(spent)
         rows = {position if item.index is None else item.index: item.embedding for position, item in enumerate(answer.data)}

@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import anyio
-import httpx2
 import structlog
-from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from runtime.config import Settings
 from runtime.errors import LLMUnavailable
 from runtime.model.address import Address
 from runtime.model.faults import ATTEMPT_ERRORS, Fault, translate
 from runtime.model.limiter import AdaptiveLimiter, Slot
+from runtime.model.wire import Wire, open_wire
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
-Request = Callable[[AsyncOpenAI], Awaitable[T]]
-"""One attempt: sends a request and reads the answer. It raises what the client raises, and Fault for a useless answer."""
+Request = Callable[[Wire], Awaitable[T]]
+"""One attempt: sends a request and reads the answer. It raises what `Wire.post` raises, and Fault for a useless answer."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Backoff:
 class Endpoint:
     """Sends requests until they are answered, refused for good, or their deadline has passed."""
 
-    def __init__(self, client: AsyncOpenAI, address: Address, settings: Settings, backoff: Backoff) -> None:
-        self._client = client
+    def __init__(self, wire: Wire, address: Address, settings: Settings, backoff: Backoff) -> None:
+        self._wire = wire
         self._address = address
         self._deadline = settings.llm_deadline
         self._patience = settings.llm_connect_timeout + 10
@@ -89,7 +88,7 @@ class Endpoint:
     async def _attempt(self, request: Request[T], slot: Slot, deadline: float) -> T:
         try:
             with anyio.CancelScope(deadline=deadline):
-                return await request(self._client)
+                return await request(self._wire)
         except ATTEMPT_ERRORS as error:
             raised = translate(error, self._address)
             if isinstance(raised, Fault) and raised.congested:
@@ -107,11 +106,5 @@ class Endpoint:
 @asynccontextmanager
 async def open_endpoint(address: Address, settings: Settings, backoff: Backoff | None = None) -> AsyncGenerator[Endpoint]:
     """An endpoint with its connections, which are closed at the end."""
-    read, connect = settings.llm_read_timeout, settings.llm_connect_timeout
-    http = DefaultAioHttpClient(
-        timeout=httpx2.Timeout(connect=connect, read=read, write=read, pool=None),  # the limiter, not the pool, makes requests wait
-        limits=httpx2.Limits(max_connections=settings.llm_max_concurrency, max_keepalive_connections=settings.llm_max_concurrency),
-    )
-    # No retries in the client: a layer below the limiter's would hide 429s from it, and multiply the attempts.
-    async with AsyncOpenAI(api_key=address.secret or "none", base_url=address.url, max_retries=0, http_client=http) as client:
-        yield Endpoint(client, address, settings, backoff or Backoff())
+    async with open_wire(address, settings) as wire:
+        yield Endpoint(wire, address, settings, backoff or Backoff())

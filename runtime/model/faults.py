@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 import httpx2
-from openai import APIError, APIStatusError
+from openai import APIStatusError
 from pydantic import ValidationError
 
 from runtime.errors import LLMError, LLMRejected, RequestRejected
@@ -18,19 +18,13 @@ class WrongService(Exception):
     """Something answers at the address, but no model."""
 
 
-ATTEMPT_ERRORS = (APIError, httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, OSError, ValidationError, WrongService)
-"""What an attempt can raise; aiohttp's own come through where its transport does not translate them."""
+ATTEMPT_ERRORS = (APIStatusError, aiohttp.ClientError, OSError, ValidationError, WrongService)
+"""What an attempt can raise."""
 
 _AGAIN = (408, 409, 429)
 _THIS_REQUEST = (400, 413, 422)
 _UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-_UNUSABLE = (
-    httpx2.InvalidURL,
-    httpx2.UnsupportedProtocol,
-    aiohttp.InvalidURL,
-    ssl.SSLCertVerificationError,
-    aiohttp.ClientConnectorCertificateError,
-)
+_UNUSABLE = (aiohttp.InvalidURL, ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError)
 
 
 class Fault(Exception):

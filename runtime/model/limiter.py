@@ -1,8 +1,5 @@
 """How many requests may be under way at once: found out from the endpoint's own answers."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-
 import anyio
 import structlog
 
@@ -23,9 +20,9 @@ class AdaptiveLimiter:
     def __init__(self, maximum: int, *, start: int = 16, cooldown: float = 2.0) -> None:
         self._maximum = max(1, maximum)
         self._exact = float(min(start, self._maximum))
-        self._capacity = anyio.CapacityLimiter(self.limit)
+        self.capacity = anyio.CapacityLimiter(self.limit)
         self._cooldown = cooldown
-        self._cuts = 0
+        self.cuts = 0
         self._last_cut = float("-inf")
 
     @property
@@ -36,40 +33,47 @@ class AdaptiveLimiter:
     @property
     def in_use(self) -> int:
         """Requests that are under way."""
-        return self._capacity.borrowed_tokens
+        return self.capacity.borrowed_tokens
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncGenerator["Slot"]:
-        """Waits for a free slot, in order of arrival, and holds it. A body that raises counts neither way."""
-        async with self._capacity:
-            slot = Slot(self, self._cuts)
-            yield slot
-            self._succeeded()
+    def slot(self) -> "Slot":
+        """To be entered: waits for a free slot, in order of arrival, and holds it. A body that raises counts neither way."""
+        return Slot(self)
 
     def congested(self, began: int) -> None:
         """Cuts the limit, unless the request that began after `began` cuts belongs to an episode that was answered already."""
         now = anyio.current_time()
-        if began < self._cuts or now - self._last_cut < self._cooldown:
+        if began < self.cuts or now - self._last_cut < self._cooldown:
             return
-        self._cuts, self._last_cut = self._cuts + 1, now
+        self.cuts, self._last_cut = self.cuts + 1, now
         self._resize(self._exact * _FACTOR)
         log.info("llm_limit_cut", limit=self.limit)
 
-    def _succeeded(self) -> None:
-        if self._capacity.borrowed_tokens >= self.limit:
-            self._resize(self._exact + (1 / self._exact if self._cuts else 1))
+    def succeeded(self) -> None:
+        """A request was answered, and holds its slot still."""
+        if self.capacity.borrowed_tokens >= self.limit:
+            self._resize(self._exact + (1 / self._exact if self.cuts else 1))
 
     def _resize(self, exact: float) -> None:
         self._exact = min(max(exact, 1.0), float(self._maximum))
-        self._capacity.total_tokens = self.limit
+        self.capacity.total_tokens = self.limit
 
 
 class Slot:
-    """One request's place."""
+    """One request's place, while it is entered."""
 
-    def __init__(self, limiter: AdaptiveLimiter, began: int) -> None:
+    def __init__(self, limiter: AdaptiveLimiter) -> None:
         self._limiter = limiter
-        self._began = began
+        self._began = 0
+
+    async def __aenter__(self) -> "Slot":
+        await self._limiter.capacity.acquire_on_behalf_of(self)
+        self._began = self._limiter.cuts
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._limiter.succeeded()
+        self._limiter.capacity.release_on_behalf_of(self)
 
     def congested(self) -> None:
         """To be called when the endpoint answered that it is asked too much (429), before the body raises."""

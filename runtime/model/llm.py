@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol, TypedDict
 
-from openai import AsyncOpenAI
 from pydantic import BaseModel, ConfigDict
 
 from runtime.config import Settings
@@ -13,7 +12,7 @@ from runtime.events import Role, Usage
 from runtime.model.address import chat_address
 from runtime.model.endpoint import Backoff, Endpoint, open_endpoint
 from runtime.model.faults import Fault
-from runtime.model.wire import ChatAnswer, post
+from runtime.model.wire import ChatAnswer, Wire
 
 
 class Message(TypedDict):
@@ -68,14 +67,14 @@ class OpenAILLM:
         Raises `LLMUnavailable`, `LLMRejected`, or `RequestRejected`, also where the answer was filtered away.
         """
         with counted(self.usage, role) as spent:
-            return await self.endpoint.call(lambda client: _ask(client, messages, sampling, spent))
+            return await self.endpoint.call(lambda wire: _ask(wire, messages, sampling, spent))
 
     async def check(self, sampling: Sampling) -> None:
         """Asks for one token, once. Raises what `complete` raises where no retry would help or nobody answers."""
         least = sampling.model_copy(update={"max_tokens": 1})
         with counted(self.usage, "agent") as spent:
             try:
-                await self.endpoint.check(lambda client: _ask(client, [Message(role="user", content="Say yes.")], least, spent))
+                await self.endpoint.check(lambda wire: _ask(wire, [Message(role="user", content="Say yes.")], least, spent))
             except RequestRejected as error:
                 if "max_tokens" not in str(error) and "max_completion_tokens" not in str(error):
                     raise  # some models refuse so low a limit, which nobody but this check sets
@@ -98,9 +97,9 @@ def counted(totals: dict[Role, Usage], role: Role) -> Generator[Usage]:
         totals[role] = totals.get(role, Usage()) + spent
 
 
-async def _ask(client: AsyncOpenAI, messages: list[Message], sampling: Sampling, spent: Usage) -> Completion:
+async def _ask(wire: Wire, messages: list[Message], sampling: Sampling, spent: Usage) -> Completion:
     spent.attempts += 1
-    answer = await post(client, "/chat/completions", _request(client, messages, sampling), ChatAnswer)
+    answer = await wire.post("/chat/completions", _request(wire, messages, sampling), ChatAnswer)
     if answer.usage:
         answer.usage.add_to(spent)
     choice = answer.choices[0] if answer.choices else None
@@ -113,12 +112,12 @@ async def _ask(client: AsyncOpenAI, messages: list[Message], sampling: Sampling,
     )
 
 
-def _request(client: AsyncOpenAI, messages: list[Message], sampling: Sampling) -> dict[str, Any]:
+def _request(wire: Wire, messages: list[Message], sampling: Sampling) -> dict[str, Any]:
     request: dict[str, Any] = {"model": sampling.model, "messages": messages, "temperature": sampling.temperature}
     if sampling.seed is not None:
         request["seed"] = sampling.seed
     if sampling.max_tokens is not None:
         # OpenAI's reasoning models know only the new name, many compatible servers only the old one.
-        openai = client.base_url.host == "api.openai.com"
+        openai = wire.host == "api.openai.com"
         request["max_completion_tokens" if openai else "max_tokens"] = sampling.max_tokens
     return request

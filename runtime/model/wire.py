@@ -1,12 +1,19 @@
-"""The part of the OpenAI protocol's answers that is read here; whatever else an endpoint adds is ignored."""
+"""The OpenAI protocol as far as it is spoken here: how a request goes out, and the part of its answer that is read."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
+from urllib.request import getproxies, proxy_bypass
 
+import aiohttp
 import httpx2
-from openai import AsyncOpenAI
+import orjson
+from openai import APIStatusError, AsyncOpenAI
 from pydantic import BaseModel
 
+from runtime.config import Settings
 from runtime.events import Usage
+from runtime.model.address import Address
 from runtime.model.faults import WrongService
 
 T = TypeVar("T", bound=BaseModel)
@@ -67,13 +74,61 @@ class EmbeddingAnswer(BaseModel):
     usage: TokenCounts | None = None
 
 
-async def post(client: AsyncOpenAI, path: str, request: dict[str, Any], answer: type[T]) -> T:
-    """One request and its answer. Raises what the client raises, ValidationError for a malformed answer, WrongService for a web page.
+class Wire:
+    """Sends what the SDK would send (address, key, organisation, project, body), and raises its errors; made by `open_wire`.
 
-    The client's typed methods walk through every message of a request and build an answer that is not checked; for a
-    conversation of 60 messages that is ten times the work of sending it.
+    What a request has at its head is asked of the SDK once. Its methods build it anew for each, walk through every message
+    and build an answer that is not checked, which is many times the work of sending it.
     """
-    response = await client.post(path, body=request, cast_to=httpx2.Response)
-    if "html" in response.headers.get("content-type", ""):
-        raise WrongService("web pages")
-    return answer.model_validate_json(response.content)
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: httpx2.URL) -> None:
+        self.host = base_url.host
+        self._session = session
+        self._base = str(base_url).rstrip("/")
+
+    async def post(self, path: str, request: dict[str, Any], answer: type[T]) -> T:
+        """One request and its answer. Raises APIStatusError, what aiohttp raises, ValidationError for a malformed answer,
+        and WrongService for a web page."""
+        return answer.model_validate_json(await self._exchange("POST", path, orjson.dumps(request)))
+
+    async def get(self, path: str) -> bytes:
+        """What stands there. Raises what `post` raises."""
+        return await self._exchange("GET", path, None)
+
+    async def _exchange(self, method: str, path: str, sent: bytes | None) -> bytes:
+        async with self._session.request(method, self._base + path, data=sent) as response:
+            body = await response.read()
+        if not 200 <= response.status < 300:
+            raise _refusal(response, body)
+        if "html" in response.content_type:
+            raise WrongService("web pages")
+        return body
+
+
+def _refusal(response: aiohttp.ClientResponse, body: bytes) -> APIStatusError:
+    """The SDK's error, made of the same parts; its text is never shown, as it may repeat the key."""
+    headers = [(name, value) for name, value in response.headers.items() if name.lower() != "content-encoding"]  # it is decoded
+    given = httpx2.Response(response.status, headers=headers, content=body, request=httpx2.Request(response.method, str(response.url)))
+    try:
+        told = orjson.loads(body)
+    except ValueError:
+        told = None
+    return APIStatusError("refused", response=given, body=told.get("error", told) if isinstance(told, dict) else told)
+
+
+@asynccontextmanager
+async def open_wire(address: Address, settings: Settings) -> AsyncGenerator[Wire]:
+    """The way to an endpoint, with its connections, which are closed at the end."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.llm_connect_timeout, sock_read=settings.llm_read_timeout)
+    async with AsyncOpenAI(api_key=address.secret or "none", base_url=address.url) as client:
+        headers, base_url = {**client.default_headers, **client.auth_headers}, client.base_url
+    # The same certificates as the SDK's: SSL_CERT_FILE and SSL_CERT_DIR before those that come along.
+    connector = aiohttp.TCPConnector(limit=settings.llm_max_concurrency, ssl=httpx2.create_ssl_context())
+    given = {name: value for name, value in headers.items() if isinstance(value, str)}
+    async with aiohttp.ClientSession(headers=given, connector=connector, timeout=timeout, proxy=_proxy(base_url)) as session:
+        yield Wire(session, base_url)
+
+
+def _proxy(url: httpx2.URL) -> str | None:
+    """The proxy that the environment names for this address. Left to aiohttp, it would be looked up in a thread at each request."""
+    return None if proxy_bypass(url.host) else getproxies().get(url.scheme)

@@ -35,10 +35,13 @@ _HASTY_DEATHS = 10
 """Hasty deaths in a row after which restarting is given up."""
 
 # PR_SET_PDEATHSIG survives exec: the server gets SIGTERM when its parent dies, however that happens (it may have died before
-# the call). A launcher of its own, because code between fork and exec is unsafe in a process that has threads.
+# the call). A launcher of its own, because code between fork and exec is unsafe in a process that has threads, and because
+# uvloop can't set a umask.
 _LAUNCH = """
 import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+os.umask(0o077)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
@@ -117,9 +120,7 @@ class _Parts:
 
     def command(self) -> list[str]:
         """`-`: the configuration comes on standard input, so nothing of it shows in a process list."""
-        server = [str(self.binary), "-"]
-        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())]
-        return [*launcher, *server] if sys.platform == "linux" else server
+        return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), str(self.binary), "-"]
 
     def config(self) -> str:
         lines = [
@@ -176,7 +177,6 @@ class _Keeper:
                 stderr=STDOUT,
                 start_new_session=True,  # or Ctrl-C would stop the server before those who still write to it
                 pass_fds=(self._parts.lock,),  # so that the directory stays locked until the server, too, has ended
-                umask=0o077,
             )
 
     async def _until_ready(self, process: Process, client: Redis) -> None:

@@ -83,6 +83,6 @@ async def test_late_failure_that_adjusts_a_deprecated_procedure_makes_it_active(
 async def test_deprecated_procedure_is_out_of_retrieval_until_it_is_active_again(memory: Memory) -> None:
     await put(memory, make("p"), make("q", at=at(0, 1)))
     await use(memory, False, False, False)
-    assert [hit.procedure for hit in await memory.index.nearest(at(1), 5, "alfworld")] == ["q"]
+    assert [hit.procedure for hit in (await memory.index.nearest(at(1), 5, "alfworld")).hits] == ["q"]
     await put(memory, revise("p", 2, kind="merged"))
-    assert [(hit.procedure, hit.revision) for hit in await memory.index.nearest(at(1), 5, "alfworld")] == [("p", 3), ("q", 1)]
+    assert [(hit.procedure, hit.revision) for hit in (await memory.index.nearest(at(1), 5, "alfworld")).hits] == [("p", 3), ("q", 1)]

@@ -235,5 +235,5 @@ async def test_overwritten_namespace_knows_nothing_of_what_was(server_url: str, 
         await memory.learn(learned(played), played, delivery, NEVER)
         afresh = await open_namespace(memory.namespace.client, namespace_name, overwrite=True)
         assert await afresh.progress() == Progress()
-        assert await memory.index.nearest(at_angle(0), 5, "alfworld") == []
+        assert (await memory.index.nearest(at_angle(0), 5, "alfworld")).hits == []
         assert await memory.serving("alfworld", "goal of p") is None

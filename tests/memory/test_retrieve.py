@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import numpy as np
 import pytest
 
 from envs.registry import describe
@@ -10,9 +11,9 @@ from experiments.stand_in.options import Options
 from experiments.stand_in.server import stand_in
 from memory.build import FactExtractor
 from memory.guidance import guidance
-from memory.index import Vector
+from memory.index import Candidates, Vector
 from memory.procedure import Content, Write
-from memory.retrieve import Retriever, Thresholds, average_fact_similarity
+from memory.retrieve import Retriever, Thresholds, average_fact_similarities
 from memory.store import Memory
 from runtime.events import Task
 from runtime.model.llm import Sampling
@@ -50,7 +51,7 @@ async def test_query_gives_the_closest_goals_first(place: Place, namespace_name:
         recall = await retriever.recall(asked("put a hot egg in shelf.", "query"))
         assert [each.procedure for each in recall.retrieved] == ["egg", "potato"]
         assert recall.retrieved[0].distance == pytest.approx(0.0, abs=1e-5)
-        assert (recall.arm, recall.memory_version, recall.facts) == ("memory", await memory.version(), {})
+        assert (recall.arm, recall.memory_version, recall.facts) == ("memory", (await memory.namespace.progress()).version, {})
         scripts = [(goal, Content(script=f"how to {goal}")) for goal in (GOALS[0], GOALS[3])]
         assert recall.guidance == guidance(scripts)
 
@@ -114,8 +115,17 @@ MUG, CUP, SHELF = at_angle(0), at_angle(60), at_angle(90)
     ],
 )
 def test_average_fact_similarity_by_hand(have: list[tuple[str, Vector]], threshold: float, score: float) -> None:
-    assert average_fact_similarity({"object": MUG, "target": SHELF}, have, threshold) == pytest.approx(score, abs=1e-4)
+    others = [[("object", SHELF)], [], [("object", MUG), ("target", SHELF)]]
+    scores = average_fact_similarities({"object": MUG, "target": SHELF}, candidates(have, *others), threshold)
+    assert scores == pytest.approx([score, 0.5, 0.0, 1.0], abs=1e-4)
 
 
 def test_average_fact_similarity_of_no_wanted_fact_is_zero() -> None:
-    assert average_fact_similarity({}, [("object", MUG)], 0.0) == 0.0
+    assert average_fact_similarities({}, candidates([("object", MUG)]), 0.0) == [0.0]
+
+
+def candidates(*facts: list[tuple[str, Vector]]) -> Candidates:
+    """A candidate for each list of facts."""
+    owners = [owner for owner, each in enumerate(facts) for _ in each]
+    names, vectors = [name for each in facts for name, _ in each], [vector for each in facts for _, vector in each]
+    return Candidates(1, [f"p{number}" for number in range(len(facts))], np.array(owners, np.intp), names, np.array(vectors, np.float32))

@@ -54,7 +54,7 @@ async def test_trajectory_of_a_closed_epoch_changes_nothing(memory: Memory) -> N
     with pytest.raises(EpochClosed):
         await memory.learn(learned(played, new("p")), played, delivery, NEVER)
     assert await memory.ids() == []
-    assert await memory.version() == 0
+    assert (await memory.namespace.progress()).version == 0
 
 
 async def test_change_computed_from_an_older_revision_conflicts_and_leaves_its_event(memory: Memory) -> None:

@@ -39,7 +39,7 @@ async def test_import_into_another_namespace_gives_the_same_memory(
         assert await import_memory(memory, file) == 2
         assert await import_memory(memory, file) == 0
         after = [await stored(memory, name) for name in await memory.ids()]
-        [hit] = await memory.index.nearest((await memory.embed(["put a mug in shelf."]))[0], 5, "alfworld")
+        _, [hit] = await memory.index.nearest((await memory.embed(["put a mug in shelf."]))[0], 5, "alfworld")
         serving = await memory.serving("alfworld", "put a mug in shelf.")
     if vectors:
         assert after == before

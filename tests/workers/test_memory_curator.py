@@ -8,7 +8,7 @@ import pytest
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import stand_in
 from memory.procedure import Change
-from memory.store import Memory
+from memory.store import Memory, open_memory
 from memory.update import Policy
 from runtime.bus.consumer import Delivery
 from runtime.bus.journal import Journal
@@ -104,15 +104,49 @@ async def test_second_delivery_asks_the_model_nothing_again(server_url: str, nam
         assert await works.memory.namespace.client.exists(works.memory.namespace.keys.journal(1, "curator:task-0")) == 0
 
 
-async def test_concurrent_goals_alike_conflict_and_are_recomputed_from_the_journal(server_url: str, namespace_name: str) -> None:
-    async with stand_in(Options(latency_ms=50)) as model, curating(server_url, namespace_name, model.base_url) as works:
+async def test_goals_alike_of_two_curators_conflict_and_are_recomputed_from_the_journal(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options(latency_ms=50)) as model, curating(server_url, namespace_name, model.base_url, curator_slots=3) as works:
         await works.memory.namespace.submit_trajectories([trajectory(task(number), steps=9 - number) for number in range(6)])
-        async with running(works.pump()):
+        async with running(works.pump()), running(replace(works).pump()):
             await applied(works.memory, 6)
         [name] = await works.memory.ids()
         procedure = await stored(works.memory, name)
         assert (len(procedure.sources), procedure.current.steps) == (6, 4)
         assert [role for role in model.stats.repeated() if role.startswith("builder")] == []
+
+
+async def test_goals_alike_of_one_curator_are_built_once(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options(latency_ms=50)) as model, curating(server_url, namespace_name, model.base_url) as works:
+        await works.memory.namespace.submit_trajectories([trajectory(task(number)) for number in range(6)])
+        async with running(works.pump()):
+            await applied(works.memory, 6)
+        [name] = await works.memory.ids()
+        assert len((await stored(works.memory, name)).sources) == 6
+        assert model.stats.roles["builder"] == 1
+
+
+async def test_failures_under_one_procedure_are_each_adjusted_on_once(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options(latency_ms=50)) as model, curating(server_url, namespace_name, model.base_url) as works:
+        await put(works.memory, new("p"), new("q"), new("r"))
+        used = ((("p", 1), ("q", 1)), (("q", 1), ("p", 1)), (("r", 1),))
+        failed = [trajectory(task(number), success=False, retrieved=each) for number, each in enumerate(used)]
+        await works.memory.namespace.submit_trajectories(failed)
+        async with running(works.pump()):
+            await applied(works.memory, 3)
+        assert [(await stored(works.memory, name)).current.number for name in "pqr"] == [3, 3, 2]
+        assert model.stats.roles["adjustment"] == 5
+
+
+async def test_index_that_memory_outgrew_is_replaced_by_the_curator(server_url: str, namespace_name: str) -> None:
+    async with stand_in(Options()) as model, curating(server_url, namespace_name, model.base_url) as works:
+        memory = await open_memory(works.memory.namespace, works.memory.embedder, search=True, exact_up_to=1)
+        await put(memory, new("p"), new("q"))
+
+        async def grown() -> bool:
+            return f"{memory.namespace.keys.index}@hnsw".encode() in await memory.namespace.client.execute_command("FT._LIST")
+
+        async with running(works.pump(), replace(works, memory=memory).tend):
+            await until(grown)
 
 
 async def test_build_failing_for_good_gives_the_credit_and_a_dead_letter_of_the_build(server_url: str, namespace_name: str) -> None:

@@ -48,3 +48,23 @@ async def test_second_delivery_of_a_task_is_woken_though_the_first_gave_up(names
         with anyio.fail_after(10):
             await woken.wait()
         tasks.cancel_scope.cancel()
+
+
+async def test_next_of_a_group_is_woken_by_the_one_before_it_without_a_watch(namespace: Namespace) -> None:
+    played = [trajectory(task(index, group=0)) for index in range(2)]
+    await commit(namespace, *played)
+    group = Group(namespace)
+    turns, woken = Turns(group), anyio.Event()
+
+    async def wait() -> None:
+        await turns.wait(played[1].task)
+        woken.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await group.answered.wait()
+        await namespace.client.hset(namespace.keys.group(namespace.epoch, 0), "next", "1")
+        with anyio.fail_after(10):
+            while not woken.is_set():  # it may not have begun to wait yet
+                turns.passed(played[0].task)
+                await anyio.sleep(0.01)

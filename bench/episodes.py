@@ -1,0 +1,233 @@
+"""Live episodes against a model that takes its time: how much of the ideal a worker reaches, and what a step costs.
+
+    uv run python -m bench.episodes [--live 16,64,256,1000] [--stand-in] [--lockstep] [--quick] [--out FILE]
+
+A real `memp worker` plays ALFWorld over real HTTP; the ideal is (episodes in flight) ÷ (mean latency): what would be
+reached if nothing but the model took time. Latency is lognormal (median 300 ms, sigma 0.6). Rates are taken while all
+slots are filled, CPU over the same time. `--lockstep` plays the same episodes in the reference's way (a model of it, see
+`bench.lockstep`), on TextWorld's own engine and on the fast one.
+"""
+
+import argparse
+import json
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import anyio
+import psutil
+
+from bench import harness, lockstep
+from bench.llm import ROOM, conversation, cpu_ms, ours
+from bench.report import quantile, save, show
+from bench.walkthroughs import Walkthroughs
+from runtime.bus.namespace import Namespace, open_namespace
+from runtime.bus.scripts import Client
+from runtime.config import Settings
+from runtime.keys import WORKERS
+from runtime.logs import configure_logs
+from runtime.server import connect, open_server
+
+MEDIAN_MS, SIGMA = 300.0, 0.6
+
+
+class Sample(NamedTuple):
+    """One look at a run."""
+
+    at: float
+    answered: int
+    latency: float
+    waiting: int
+    """Tasks that no worker has."""
+    playing: int
+    worker: harness.Used
+    redis_cpu: float
+    model_cpu: float
+
+
+@dataclass
+class Bench:
+    """What all runs share."""
+
+    settings: Settings
+    plays: Walkthroughs
+    client: Client
+    redis: psutil.Process
+    redis_url: str
+    folder: Path
+
+    async def run(self, model: harness.ModelServer, live: int, episodes: int, **environment: str) -> tuple[list[Sample], float, str]:
+        """Play so many episodes, `live` at once; gives the samples, the seconds from first to last, and the worker's log."""
+        name = f"episodes-{live}-{len(list(self.folder.iterdir()))}"
+        namespace = await open_namespace(self.client, name)
+        log = self.folder / f"{name}.log"
+        async with harness.worker(name, log, self.environment(model, live) | environment) as process:
+            await namespace.submit_tasks(self.plays.tasks(1, namespace.epoch))  # its processes are up before anything counts
+            await harness.until(lambda: self._settled(namespace, 1), 120)
+            await namespace.submit_tasks(self.plays.tasks(episodes + 1, namespace.epoch))
+            samples = await self._watch(namespace, model, process, episodes + 1)
+        return samples, samples[-1].at - samples[0].at, log.read_text()
+
+    def environment(self, model: harness.ModelServer, live: int) -> dict[str, str]:
+        """A worker's variables."""
+        return {
+            "REDIS_URL": self.redis_url,
+            "OPENAI_BASE_URL": model.base_url,
+            "OPENAI_API_KEY": harness.KEY,
+            "ALFWORLD_DATA": str(self.settings.alfworld_data),
+            "MEMP_DATA_DIR": str(self.settings.data_dir),
+            "MEMP_SLOTS": str(live),
+            "MEMP_LOG_LEVEL": "info",
+        }
+
+    async def _settled(self, namespace: Namespace, count: int) -> bool:
+        return (await namespace.progress()).settled >= count
+
+    async def _watch(self, namespace: Namespace, model: harness.ModelServer, process: psutil.Process, episodes: int) -> list[Sample]:
+        samples: list[Sample] = []
+        with anyio.fail_after(1800):
+            while not await self._settled(namespace, episodes):
+                samples.append(await self._sample(namespace, model, process))
+                await anyio.sleep(0.25)
+        return [*samples, await self._sample(namespace, model, process)]
+
+    async def _sample(self, namespace: Namespace, model: harness.ModelServer, process: psutil.Process) -> Sample:
+        [group] = [each for each in await self.client.xinfo_groups(namespace.keys.tasks) if each["name"] == WORKERS.encode()]
+        stats = model.stats()
+        cpu = (harness.used(self.redis).own, harness.used(psutil.Process(model.pid)).own)
+        return Sample(harness.now(), stats["answered"], stats["latency"], group["lag"] or 0, group["pending"], harness.used(process), *cpu)
+
+
+def full(samples: list[Sample], live: int) -> tuple[Sample, Sample]:
+    """First and last look while all slots were filled, without the first two seconds (its first answers come in a burst)."""
+    filled = [sample for sample in samples if sample.waiting and sample.playing >= live]
+    settled = [sample for sample in filled if sample.at - filled[0].at >= 2.0]
+    return settled[0], settled[-1]
+
+
+def row(live: int, samples: list[Sample], seconds: float, episodes: int, log: str, llm_ms: float) -> dict[str, Any]:
+    """One line of the table; CPU in ms per step."""
+    first, last = full(samples, live)
+    steps, span = last.answered - first.answered, last.at - first.at
+    latency = (last.latency - first.latency) / steps
+    rate, ideal = steps / span, live / latency
+    own = (last.worker.own - first.worker.own) / steps * 1000
+    return {
+        "live": live,
+        "steps/s": rate,
+        "ideal": ideal,
+        "of the ideal": rate / ideal,
+        "episodes/s": episodes / seconds,
+        **lag_of(log),
+        "worker ms/step": own,
+        "LLM client": llm_ms,
+        "runtime": own - llm_ms,
+        "engine": (last.worker.children - first.worker.children) / steps * 1000,
+        "redis": (last.redis_cpu - first.redis_cpu) / steps * 1000,
+        "model": (last.model_cpu - first.model_cpu) / steps * 1000,
+        "worker MiB": last.worker.rss / 2**20,
+        "envs MiB": last.worker.children_rss / 2**20,
+    }
+
+
+def lag_of(log: str) -> dict[str, float | None]:
+    """What the worker's own watch of its loop measured, over the whole run."""
+    events = [json.loads(line) for line in log.splitlines() if '"loop_lag"' in line]
+    return {"lag p99 ms": events[-1]["p99_ms"] if events else None, "lag max ms": events[-1]["most_ms"] if events else None}
+
+
+async def llm_client(folder: Path) -> float:
+    """CPU ms of one call of our client in the middle of an episode, measured alone, as nothing tells it apart within a worker."""
+    answers = folder / "alone.json"
+    answers.write_text(json.dumps({ROOM: ["go to cabinet 1"]}))
+    async with harness.model_server(answers, 0) as model, ours(model.base_url) as call:
+        messages = conversation(26)
+        await cpu_ms(call, messages, 64)
+        return min([await cpu_ms(call, messages, 480) for _ in range(3)])
+
+
+async def measure(bench: Bench, model: harness.ModelServer, live: int, rounds: int, llm_ms: float) -> dict[str, Any]:
+    """Play `rounds` episodes per slot and give their line."""
+    episodes = live * rounds
+    samples, seconds, log = await bench.run(model, live, episodes)
+    return row(live, samples, seconds, episodes, log, llm_ms)
+
+
+async def in_lockstep(bench: Bench, model: harness.ModelServer, batch: int, engine: str, batches: int) -> dict[str, Any]:
+    """The reference's way on one engine; the first batch, which starts the processes, is not counted."""
+    settings = harness.pointed_at(bench.settings, model.base_url).model_copy(update={"engine": engine})
+    pace = await lockstep.play(settings, bench.plays.tasks(batch * batches, 0), batch)
+    return {
+        "way": "lock-step",
+        "engine": engine,
+        "batch": batch,
+        "episodes/s": pace.episodes / pace.seconds,
+        "won": pace.won / pace.episodes,
+    }
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncGenerator[tuple[Bench, str]]:
+    """Server and games; gives also where the games are from."""
+    settings, plays, where = harness.games(Settings(data_dir=folder / "data"), folder, 120)
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(open_server(settings.model_copy(update={"redis_url": None})))
+        client = await stack.enter_async_context(connect(server.url))
+        redis = psutil.Process(int((await client.info("server"))["process_id"]))
+        logs = folder / "logs"
+        logs.mkdir()
+        yield Bench(settings, plays, client, redis, server.url, logs), where
+
+
+async def main(flags: argparse.Namespace) -> None:
+    """Run what the flags ask for."""
+    configure_logs("error")
+    with TemporaryDirectory() as temporary:
+        async with opened(Path(temporary)) as (bench, where):
+            lengths = bench.plays.lengths()
+            told = ", ".join(f"{share:.0%} {quantile(lengths, share)}" for share in (0.0, 0.25, 0.5, 0.75, 1.0))
+            print(f"{len(lengths)} games ({where}), steps per episode: {told}; every episode is won at its last step")
+            figures = await _figures(bench, flags)
+    save("episodes", {"games": where, "steps": lengths, **figures}, flags.out)
+
+
+async def _figures(bench: Bench, flags: argparse.Namespace) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    llm_ms = await llm_client(bench.folder)
+    async with harness.model_server(bench.plays.write(bench.folder / "answers.json"), MEDIAN_MS, SIGMA) as model:
+        figures["walkthrough server"] = [await measure(bench, model, live, flags.rounds, llm_ms) for live in flags.live]
+        show("walkthrough model server; CPU in ms per step", figures["walkthrough server"])
+        if flags.lockstep:
+            figures["lock-step"] = await _against_lockstep(bench, model, figures["walkthrough server"])
+    if flags.stand_in:
+        async with harness.stand_in(MEDIAN_MS, SIGMA) as model:
+            figures["stand-in"] = [await measure(bench, model, live, flags.rounds, llm_ms) for live in flags.live if live <= 256]
+        show("the stand-in, whose own work is heavier; CPU in ms per step", figures["stand-in"])
+    return figures
+
+
+async def _against_lockstep(bench: Bench, model: harness.ModelServer, ours: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows = [
+        await in_lockstep(bench, model, batch, engine, 2 if engine == "stock" else 4) for engine in ("stock", "fast") for batch in (10, 32)
+    ]
+    rows += [{"way": "memp", "engine": "fast", "batch": row["live"], "episodes/s": row["episodes/s"], "won": 1.0} for row in ours]
+    rows = [{**row, "ratio": row["episodes/s"] / rows[0]["episodes/s"]} for row in rows]
+    show("episodes per second, start and end included", rows)
+    return rows
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--live", type=lambda text: [int(part) for part in text.split(",")], default=[16, 64, 256, 1000])
+    parser.add_argument("--rounds", type=int, default=5, help="episodes per slot")
+    parser.add_argument("--stand-in", action="store_true", help="also against the stand-in model")
+    parser.add_argument("--lockstep", action="store_true", help="also in the reference's way (minutes)")
+    parser.add_argument("--quick", action="store_true", help="16 and 64 live, half a minute")
+    parser.add_argument("--out", type=Path, default=None)
+    given = parser.parse_args()
+    if given.quick:
+        given.live, given.rounds = [16, 64], 2
+    anyio.run(main, given, backend_options={"use_uvloop": True})

@@ -1,0 +1,148 @@
+"""Real workers and curators as processes of their own, on a real household, with a model that waits when it is told to."""
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import psutil
+from anyio.abc import Process
+
+from envs.local import GameTask
+from envs.registry import games
+from runtime.bus.namespace import Namespace
+from runtime.config import Settings
+from runtime.events import EpisodeSpec, Task, Trajectory
+from runtime.keys import WORKERS
+from tests.support import Reply, Scripted, scripted
+
+LEASE = 1.5
+"""Seconds."""
+
+
+class Player:
+    """A model that plays one game's walkthrough, and keeps one step waiting when it is told to."""
+
+    def __init__(self, walkthrough: list[str]) -> None:
+        self.walkthrough = walkthrough
+        self.asked: Counter[int] = Counter()
+        """Requests by step, from 0, of the task under way."""
+        self.held: int | None = None
+
+    async def reply(self, messages: list[dict[str, str]]) -> str:
+        """The next command, which no other step's request asks for."""
+        step = sum(message["role"] == "assistant" for message in messages)
+        self.asked[step] += 1
+        while self.held == step:  # noqa: ASYNC110 (the test sets a plain attribute)
+            await anyio.sleep(0.01)
+        return f"Thought: go on.\nAction: {self.walkthrough[step]}"
+
+
+@dataclass
+class Scene:
+    """Processes on one namespace."""
+
+    namespace: Namespace
+    url: str
+    model: Scripted
+    data: Path
+    folder: Path
+    stack: AsyncExitStack
+    processes: dict[int, Process] = field(default_factory=dict[int, Process])
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """Variables of a process, those of the tester left out."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MEMP_", "OPENAI_", "EMBEDDING_"))}
+        return kept | {
+            "REDIS_URL": self.url,
+            "OPENAI_BASE_URL": self.model.base_url,
+            "OPENAI_API_KEY": "test-key",
+            "MEMP_EMBEDDING_MODEL": "stand-in-embedding",
+            "MEMP_DATA_DIR": str(self.data.parent / "cache"),
+            "ALFWORLD_DATA": str(self.data),
+            "MEMP_LEASE": str(LEASE),
+            "MEMP_ENV_PROCESSES": "1",
+            "MEMP_SLOTS": "1",
+            **changes,
+        }
+
+    async def start(self, *command: str, **environment: str) -> Process:
+        """A `memp` process on this namespace, killed at the end of the scene."""
+        name = self.namespace.keys.namespace
+        with (self.folder / f"{command[0]}-{len(self.processes)}.log").open("wb") as output:
+            arguments = [sys.executable, "-m", "bin.memp", *command, "--exp-name", name]
+            given: Any = {"stdin": None, "stdout": output, "stderr": output, "env": self.environment(**environment)}
+            process = await anyio.open_process(arguments, **given)
+        self.processes[process.pid] = process
+        self.stack.push_async_callback(_end, process)
+        return process
+
+    async def at_work(self, count: int) -> None:
+        """Wait until so many workers read the task stream."""
+        await until(self._consumers, lambda found: len(found) >= count)
+
+    async def _consumers(self) -> list[str]:
+        try:
+            found: Any = await self.namespace.client.xinfo_consumers(self.namespace.keys.tasks, WORKERS)
+        except Exception:  # no group yet
+            return []
+        living = [each["name"].decode() for each in found]
+        return [name for name in living if psutil.pid_exists(pid_of(name))]
+
+    async def holder(self) -> str | None:
+        """The consumer that has the only task; None where nobody has it."""
+        found: Any = await self.namespace.client.xpending_range(self.namespace.keys.tasks, WORKERS, "-", "+", 1)
+        return found[0]["consumer"].decode() if found else None
+
+    async def trajectories(self) -> list[Trajectory]:
+        """All that were committed and not yet taken off the stream."""
+        entries: Any = await self.namespace.client.xrange(self.namespace.keys.trajectories)
+        return [Trajectory.model_validate_json(fields[b"event"]) for _, fields in entries]
+
+
+def pid_of(consumer: str) -> int:
+    """The process behind a consumer's name."""
+    return int(consumer.split("-")[-2])
+
+
+async def until(look: Callable[[], Any], wanted: Callable[[Any], Any] = bool, seconds: float = 60.0) -> Any:
+    """What `await look()` gives, once it is `wanted`; TimeoutError after the deadline."""
+    with anyio.fail_after(seconds):
+        while not wanted(found := await look()):  # noqa: ASYNC110 (of another process, which has no event of ours)
+            await anyio.sleep(0.01)
+        return found
+
+
+async def _end(process: Process) -> None:
+    with anyio.CancelScope(shield=True):
+        if process.returncode is None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        await process.wait()
+
+
+def task_of(game: GameTask, index: int, **fields: Any) -> Task:
+    """A task without memory."""
+    spec = EpisodeSpec(model="m", use_memory=False, max_steps=10)
+    given: dict[str, Any] = {"id": f"t{index}", "epoch": 1, "env": "alfworld", "index": index, "spec": spec}
+    return Task(goal=game.goal, game=game.game, **{**given, **fields})
+
+
+def the_game(data: Path) -> tuple[GameTask, list[str]]:
+    """The first household of a folder, and the commands that win it."""
+    [found, *_] = games("alfworld", "dev", Settings(alfworld_data=data))  # pyright: ignore[reportCallIssue]
+    return found, json.loads((data / found.game["path"]).read_text())["walkthrough"]
+
+
+@asynccontextmanager
+async def scene(namespace: Namespace, url: str, data: Path, folder: Path, reply: Reply) -> AsyncGenerator[Scene]:
+    """A namespace with a model; processes are started by the test."""
+    async with scripted(reply) as model, AsyncExitStack() as stack:
+        yield Scene(namespace, url, model, data, folder, stack)
