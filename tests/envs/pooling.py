@@ -21,7 +21,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 def settings(processes: int = 1, **values: Any) -> Settings:
-    return Settings(env_processes=processes, **values)
+    return Settings(env_processes=processes, **{"travelplanner_data": None, **values})  # the toy's data folder: the tester's own is none
 
 
 def actions(number: int) -> list[str]:
