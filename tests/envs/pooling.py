@@ -21,7 +21,8 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 def settings(processes: int = 1, **values: Any) -> Settings:
-    return Settings(env_processes=processes, **{"travelplanner_data": None, **values})  # the toy's data folder: the tester's own is none
+    given: dict[str, Any] = {"travelplanner_data": None, **values}  # the toy's data folder, whatever the tester's own is
+    return Settings(env_processes=processes, **given)
 
 
 def actions(number: int) -> list[str]:
