@@ -4,7 +4,8 @@
 
 A real `memp worker` plays ALFWorld over real HTTP; the ideal is (episodes in flight) ÷ (mean latency): what would be
 reached if nothing but the model took time. Latency is lognormal (median 300 ms, sigma 0.6). Rates are taken while all
-slots are filled, CPU over the same time. `--lockstep` plays the same episodes in the reference's way (a model of it, see
+slots are filled, CPU over the same time. A worker has at most 256 calls under way (its default): beyond, more live
+episodes can't be faster, they only must not be slower. `--lockstep` plays the same episodes in the reference's way (a model of it, see
 `bench.lockstep`), on TextWorld's own engine and on the fast one.
 """
 
@@ -18,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import anyio
+import orjson
 import psutil
 
 from bench import harness, lockstep
@@ -32,6 +34,8 @@ from runtime.logs import configure_logs
 from runtime.server import connect, open_server
 
 MEDIAN_MS, SIGMA = 300.0, 0.6
+CALLS = 256
+"""Calls that a worker has under way at most."""
 
 
 class Sample(NamedTuple):
@@ -59,17 +63,18 @@ class Bench:
     redis_url: str
     folder: Path
 
-    async def run(self, model: harness.ModelServer, live: int, episodes: int, **environment: str) -> tuple[list[Sample], float, str]:
-        """Play so many episodes, `live` at once; gives the samples, the seconds from first to last, and the worker's log."""
+    async def run(self, model: harness.ModelServer, live: int, episodes: int) -> tuple[list[Sample], float, str]:
+        """Play so many episodes, `live` at once; gives the samples, the share that was won, and the worker's log."""
         name = f"episodes-{live}-{len(list(self.folder.iterdir()))}"
         namespace = await open_namespace(self.client, name)
         log = self.folder / f"{name}.log"
-        async with harness.worker(name, log, self.environment(model, live) | environment) as process:
+        async with harness.worker(name, log, self.environment(model, live)) as process:
             await namespace.submit_tasks(self.plays.tasks(1, namespace.epoch))  # its processes are up before anything counts
             await harness.until(lambda: self._settled(namespace, 1), 120)
             await namespace.submit_tasks(self.plays.tasks(episodes + 1, namespace.epoch))
             samples = await self._watch(namespace, model, process, episodes + 1)
-        return samples, samples[-1].at - samples[0].at, log.read_text()
+        won = [orjson.loads(fields[b"event"])["success"] for _, fields in await self.client.xrange(namespace.keys.trajectories)]
+        return samples, sum(won) / (episodes + 1), log.read_text()
 
     def environment(self, model: harness.ModelServer, live: int) -> dict[str, str]:
         """A worker's variables."""
@@ -80,6 +85,7 @@ class Bench:
             "ALFWORLD_DATA": str(self.settings.alfworld_data),
             "MEMP_DATA_DIR": str(self.settings.data_dir),
             "MEMP_SLOTS": str(live),
+            "MEMP_LLM_MAX_CONCURRENCY": str(CALLS),
             "MEMP_LOG_LEVEL": "info",
         }
 
@@ -108,19 +114,20 @@ def full(samples: list[Sample], live: int) -> tuple[Sample, Sample]:
     return settled[0], settled[-1]
 
 
-def row(live: int, samples: list[Sample], seconds: float, episodes: int, log: str, llm_ms: float) -> dict[str, Any]:
+def row(live: int, samples: list[Sample], won: float, episodes: int, log: str, llm_ms: float) -> dict[str, Any]:
     """One line of the table; CPU in ms per step."""
     first, last = full(samples, live)
     steps, span = last.answered - first.answered, last.at - first.at
     latency = (last.latency - first.latency) / steps
-    rate, ideal = steps / span, live / latency
+    rate, ideal = steps / span, min(live, CALLS) / latency
     own = (last.worker.own - first.worker.own) / steps * 1000
     return {
         "live": live,
         "steps/s": rate,
         "ideal": ideal,
         "of the ideal": rate / ideal,
-        "episodes/s": episodes / seconds,
+        "episodes/s": episodes / (samples[-1].at - samples[0].at),
+        "won": won,
         **lag_of(log),
         "worker ms/step": own,
         "LLM client": llm_ms,
@@ -134,9 +141,11 @@ def row(live: int, samples: list[Sample], seconds: float, episodes: int, log: st
 
 
 def lag_of(log: str) -> dict[str, float | None]:
-    """What the worker's own watch of its loop measured, over the whole run."""
+    """What the worker's own watch of its loop measured: of its minutes the worst."""
     events = [json.loads(line) for line in log.splitlines() if '"loop_lag"' in line]
-    return {"lag p99 ms": events[-1]["p99_ms"] if events else None, "lag max ms": events[-1]["most_ms"] if events else None}
+    return {
+        f"lag {name} ms": max((event[f"{field}_ms"] for event in events), default=None) for name, field in (("p99", "p99"), ("max", "most"))
+    }
 
 
 async def llm_client(folder: Path) -> float:
@@ -152,12 +161,12 @@ async def llm_client(folder: Path) -> float:
 async def measure(bench: Bench, model: harness.ModelServer, live: int, rounds: int, llm_ms: float) -> dict[str, Any]:
     """Play `rounds` episodes per slot and give their line."""
     episodes = live * rounds
-    samples, seconds, log = await bench.run(model, live, episodes)
-    return row(live, samples, seconds, episodes, log, llm_ms)
+    samples, won, log = await bench.run(model, live, episodes)
+    return row(live, samples, won, episodes, log, llm_ms)
 
 
 async def in_lockstep(bench: Bench, model: harness.ModelServer, batch: int, engine: str, batches: int) -> dict[str, Any]:
-    """The reference's way on one engine; the first batch, which starts the processes, is not counted."""
+    """The reference's way on one engine."""
     settings = harness.pointed_at(bench.settings, model.base_url).model_copy(update={"engine": engine})
     pace = await lockstep.play(settings, bench.plays.tasks(batch * batches, 0), batch)
     return {
@@ -213,7 +222,7 @@ async def _against_lockstep(bench: Bench, model: harness.ModelServer, ours: list
     rows = [
         await in_lockstep(bench, model, batch, engine, 2 if engine == "stock" else 4) for engine in ("stock", "fast") for batch in (10, 32)
     ]
-    rows += [{"way": "memp", "engine": "fast", "batch": row["live"], "episodes/s": row["episodes/s"], "won": 1.0} for row in ours]
+    rows += [{"way": "memp", "engine": "fast", "batch": row["live"], "episodes/s": row["episodes/s"], "won": row["won"]} for row in ours]
     rows = [{**row, "ratio": row["episodes/s"] / rows[0]["episodes/s"]} for row in rows]
     show("episodes per second, start and end included", rows)
     return rows

@@ -41,9 +41,11 @@ class Pace:
 
 
 async def play(settings: Settings, tasks: list[Task], batch: int) -> Pace:
-    """Play all tasks, `batch` at a time; a batch ends with its last episode."""
-    began, steps, won = time.perf_counter(), 0, 0
+    """Play all tasks, `batch` at a time; a batch ends with its last episode. The first is played once more before, uncounted."""
+    steps, won = 0, 0
     async with open_llm(settings) as llm, EnvPool.open(settings) as pool:
+        await _batch(llm, pool, tasks[:batch])  # not counted: processes start, engines are made
+        began = time.perf_counter()
         for start in range(0, len(tasks), batch):
             played = await _batch(llm, pool, tasks[start : start + batch])
             steps += sum(each.steps for each in played)

@@ -139,6 +139,8 @@ class Channel:
             self._loading -= 1
             if self._loads:
                 self._send(*self._loads.pop(next(iter(self._loads))))
+        if call is self._hello and "error" in answer:
+            self.retiring = True  # It can play nothing; the next environment finds out whether another one can.
         call.settle(answer)
 
     async def _watch(self) -> None:

@@ -89,8 +89,9 @@ class EnvPool:
         """Have a game prepared where no step waits for it. Raises nothing: what goes wrong is for the reset to meet."""
         key, crash = next(self._keys), None
         while crash is None or not crash.blamed:
-            channel = self.attach(name, key, "prepare")
+            channel = None
             try:
+                channel = self.attach(name, key, "prepare")
                 await channel.request({"op": "prepare", "key": key, "env": name, "game": game}, load=True)
                 return
             except Crashed as crashed:
@@ -98,7 +99,8 @@ class EnvPool:
             except MempError:
                 return
             finally:
-                channel.release(key)
+                if channel is not None:
+                    channel.release(key)
         log.warning("env_prepare_failed", env=name, reason=str(crash))
 
     async def _end(self) -> None:

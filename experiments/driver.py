@@ -187,7 +187,9 @@ async def _opened(config: RunConfig, settings: Settings, overwrite: bool, show: 
         if not await namespace.claim(run_digest(config)) or await _recorded_elsewhere(namespace, folder):
             raise UsageError(f"{config.exp_name} holds a run that is not the one in {folder}: choose another --exp-name, or --overwrite it")
         prepare_folder(config, folder, overwrite=overwrite)
-        memory = await open_memory(namespace, embedder, search=server.search) if config.use_memory else None
+        memory = None
+        if config.use_memory:
+            memory = await open_memory(namespace, embedder, search=server.search, exact_up_to=settings.exact_up_to)
         fleet = await stack.enter_async_context(open_fleet(folder / "logs", _environment(config, settings, server)))
         yield Run(config, settings, folder, namespace, memory, fleet, Snapshot(), show)
 

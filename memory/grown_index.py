@@ -68,6 +68,10 @@ class GrownIndex:
             graph = await self._state(self._graph.name)
             if graph is None or graph.building:
                 return True
+            if graph.rows < serving.rows:  # a build that was broken off is done, too, and would hide the rest for good
+                log.warning("index_incomplete", index=self._graph.name, rows=graph.rows, of=serving.rows)
+                await self._drop(self._graph.name)
+                return False
             await self._client.execute_command("FT.ALIASUPDATE", self.alias, self._graph.name)
             log.info("index_grown", index=self._graph.name, rows=graph.rows)
         await self._drop(self._exact.name)

@@ -15,6 +15,8 @@ from runtime.bus.scripts import Client, patiently
 from runtime.keys import Keys
 
 RETURNED = ["revision", "goal", "body"]
+MOST = 10_000
+"""Results that a server gives to one query at most: of more that are equally close, any may come."""
 Query = tuple[str, VectorQuery | FilterQuery]
 """An alias, and what is asked of the index behind it."""
 Stored = list[list[tuple[bytes, bytes, bytes]]]
@@ -69,9 +71,9 @@ class RedisIndex:
             query = VectorQuery(vector.tobytes(), "vector", return_fields=RETURNED, num_results=size, filter_expression=_active(env))
             version, [reply] = await self._ask((self._keys.index, query))
             hits = sorted(map(self._hit, reply.rows), key=lambda hit: (hit.distance, hit.procedure))
-            if len(hits) < size or hits[-1].distance != hits[k - 1].distance:
+            if len(hits) < size or size == MOST or hits[-1].distance != hits[k - 1].distance:
                 return Found(version, hits[:k])
-            size *= 4  # the cut goes through equally close ones, of which the server picks any
+            size = min(4 * size, MOST)  # the cut goes through equally close ones, of which the server picks any
 
     async def draw(self, start: float, k: int, env: str) -> Found:
         """The server sorts all that it matches: so it is asked for an arc that should hold enough, and for the ring only if not."""
@@ -102,13 +104,15 @@ class RedisIndex:
         return Candidates(version, procedures, owners, [name.decode() for name, _, _ in facts], vectors)
 
     async def hits(self, scored: Sequence[tuple[str, float]]) -> list[Hit]:
-        rows: list[tuple[bytes, bytes, bytes]] = await patiently(lambda: self._bodies([name for name, _ in scored]).execute())
-        return [_made(name, *row, distance) for (name, distance), row in zip(scored, rows, strict=True)]
+        rows: list[tuple[bytes, bytes, bytes, bytes]] = await patiently(lambda: self._bodies([name for name, _ in scored]).execute())
+        # One may have been deprecated since it was found, or be gone.
+        found = [(name, row, distance) for (name, distance), row in zip(scored, rows, strict=True) if row[0] == b"active"]
+        return [_made(name, *row[1:], distance) for name, row, distance in found]
 
     def _bodies(self, names: list[str]) -> Any:
         pipe = self._client.pipeline(transaction=False)
         for name in names:
-            pipe.hmget(self._keys.procedure(name), RETURNED)
+            pipe.hmget(self._keys.procedure(name), ["status", *RETURNED])
         return pipe
 
     async def _ask(self, *queries: Query) -> tuple[int, list[Reply]]:

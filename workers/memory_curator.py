@@ -12,7 +12,7 @@ from memory.procedure import Change, Form, goal_digest
 from memory.store import Deprecation, Memory, NotYourTurn
 from memory.update import Policy, Updater, credits
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
-from runtime.bus.journal import Journal, JournaledLLM
+from runtime.bus.journal import Journal, JournaledLLM, opened_journal
 from runtime.bus.pump import Pump, Work
 from runtime.bus.scripts import is_away
 from runtime.config import Settings
@@ -55,7 +55,7 @@ class MemoryCurator:
         namespace = self.memory.namespace
         name = consumer_name("curator")
         consumer = Consumer(namespace.client, namespace.keys.trajectories, CURATORS, name=name, lease=self.settings.lease)
-        return Pump(consumer, self._work, self.settings.curator_slots)
+        return Pump(consumer, self._work, self.settings.curator_slots, writes=namespace.scripts)
 
     async def tend(self) -> None:
         """Keep the index fit for the size of memory, as long as the curator runs; what fails is tried again, and the one that
@@ -98,12 +98,17 @@ class MemoryCurator:
             return []
         if not success and self.policy.update == "adjustment":
             return [retrieved.procedure for retrieved in trajectory.recall.retrieved]
+        if not success and self.policy.update == "validation":
+            return []
         return [goal_digest(task.env, task.goal)] if self.policy.same_goal == "merge" else []
 
     async def _learn(self, work: Work, trajectory: Trajectory, success: bool) -> None:
-        """Compute the change and apply it; anew as often as memory moved on in between (journaled answers are not asked again)."""
         key = self.memory.namespace.keys.journal(trajectory.task.epoch, f"curator:{trajectory.task.id}")
-        journal = await Journal(self.memory.namespace.client, key, work.delivery).load()
+        async with opened_journal(self.memory.namespace.client, key, work.delivery, self.memory.namespace.scripts) as journal:
+            await self._absorb(work, trajectory, success, journal)
+
+    async def _absorb(self, work: Work, trajectory: Trajectory, success: bool, journal: Journal) -> None:
+        """Compute the change and apply it; anew as often as memory moved on in between (journaled answers are not asked again)."""
         llm = JournaledLLM(self.llm, journal)
         if not success:
             # Adjusting starts from the revision that the tasks before this one left: computed earlier, it would be paid for twice.

@@ -85,7 +85,7 @@ async def run_curator(settings: Settings, name: str, options: CuratorOptions, pa
     ):
         curator = MemoryCurator(memory, llm, Sampling(model=options.model), options.form, options.policy, settings)
         log.info("curator_started", namespace=name, build=options.form, update=options.policy.update)
-        await _until_told(curator.pump(), parent, curator.turns.watch, curator.tend)
+        await _until_told(curator.pump(), parent, curator.turns.watch, curator.tend, LagWatch(settings.lag_warning).run)
 
 
 class _Retrievers:

@@ -23,8 +23,8 @@ from runtime.config import Settings
 
 log = structlog.get_logger()
 
-FORMAT = 1
-"""To be raised with every change of what a translation holds or means."""
+_TRANSLATING = ("naming.py", "symbols.py", "translation.py", "translator.py")
+"""The modules that decide what a translation holds."""
 _ROOM = 0.9
 """Share of the bound that is left filled when room is made, so that it is not made for each game anew."""
 _KEY = re.compile(r"[0-9a-f]{16}")
@@ -40,9 +40,10 @@ class Filling(NamedTuple):
 
 @cache
 def versions() -> str:
-    """What a translation depends on beside the game, in eight hex digits: Fast Downward, our format, and the machine's numbers."""
-    depends = f"{FORMAT} {version('fast-downward-textworld')} {sys.byteorder} {INT}"
-    return hashlib.sha256(depends.encode()).hexdigest()[:8]
+    """What a translation depends on beside the game, in eight hex digits: Fast Downward, our own code, and the machine's numbers."""
+    ours = b"".join(Path(__file__).with_name(name).read_bytes() for name in _TRANSLATING)
+    depends = f"{version('fast-downward-textworld')} {sys.byteorder} {INT} ".encode() + ours
+    return hashlib.sha256(depends).hexdigest()[:8]
 
 
 class GameCache:
@@ -75,6 +76,7 @@ class GameCache:
             return _unpacked(content)
         except (ValueError, KeyError, TypeError, zlib.error) as error:
             log.warning("translation_damaged", game=key, reason=str(error), folder=str(self.folder))
+            Path(self._path(key)).unlink(missing_ok=True)  # or it would go on being held for prepared
             return None
 
     def put(self, key: str, translation: Translation) -> None:

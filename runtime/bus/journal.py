@@ -3,7 +3,7 @@ where the last one was cut off and no answer is paid for twice."""
 
 import hashlib
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -80,9 +80,11 @@ async def opened_journal(client: Client, key: str, delivery: Delivery, scripts: 
     journal = await Journal(client, key, delivery, scripts).load()
     try:
         yield journal
-    finally:
-        with anyio.move_on_after(PARTING, shield=True):
+    except BaseException:
+        with anyio.move_on_after(PARTING, shield=True), suppress(Exception):  # what ended the block says more than a lease that is gone
             await journal.settle()
+        raise
+    await journal.settle()
 
 
 class JournaledLLM:

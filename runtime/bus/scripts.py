@@ -76,8 +76,8 @@ class Scripts:
     That is why this is the one place that retries after a lost connection, for at most `patience` seconds; the client
     itself never does, as a lost reply to a plain XADD would store the entry twice.
 
-    While `run` is at work, calls go through it: those that come while a round trip is under way share the next one, in the
-    order in which they came. Elsewhere each is a round trip of its own.
+    While `run` is at work, calls go through it: those that come while a round trip is under way share the next one.
+    Elsewhere each is a round trip of its own.
     """
 
     def __init__(self, client: Client, patience: float = 30.0) -> None:

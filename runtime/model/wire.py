@@ -131,4 +131,8 @@ async def open_wire(address: Address, settings: Settings) -> AsyncGenerator[Wire
 
 def _proxy(url: httpx2.URL) -> str | None:
     """The proxy that the environment names for this address. Left to aiohttp, it would be looked up in a thread at each request."""
-    return None if proxy_bypass(url.host) else getproxies().get(url.scheme)
+    if proxy_bypass(url.host):
+        return None
+    named = getproxies()
+    found = named.get(url.scheme) or named.get("all")
+    return f"http://{found}" if found and "://" not in found else found
