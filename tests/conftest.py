@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Generator
@@ -22,6 +23,8 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[Non
     with pytest.MonkeyPatch.context() as patch:
         for name in dropped:
             patch.delenv(name)
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background: what we start would inherit it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
         yield
 

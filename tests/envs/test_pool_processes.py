@@ -103,7 +103,7 @@ from runtime.errors import EnvCrashed
 from runtime.config import Settings
 
 async def main():
-    async with EnvPool.open(Settings(env_processes=1)) as pool, pool.env({TOY!r}) as env:
+    async with EnvPool.open(Settings(env_processes=1, travelplanner_data=None)) as pool, pool.env({TOY!r}) as env:
         await env.reset({{"name": "print noise"}})
         print(os.getpid(), *pool.pids(), flush=True)
         await env.step(sys.argv[1])
