@@ -210,7 +210,7 @@ async def _figures(bench: Bench, flags: argparse.Namespace) -> dict[str, Any]:
         figures["walkthrough server"] = [await measure(bench, model, live, flags.rounds, llm_ms) for live in flags.live]
         show("walkthrough model server; CPU in ms per step", figures["walkthrough server"])
         if flags.lockstep:
-            figures["lock-step"] = await _against_lockstep(bench, model, figures["walkthrough server"])
+            figures["lock-step"] = await _against_lockstep(bench, model, flags.batches, figures["walkthrough server"])
     if flags.stand_in:
         async with harness.stand_in(MEDIAN_MS, SIGMA) as model:
             figures["stand-in"] = [await measure(bench, model, live, flags.rounds, llm_ms) for live in flags.live if live <= 256]
@@ -218,10 +218,10 @@ async def _figures(bench: Bench, flags: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
-async def _against_lockstep(bench: Bench, model: harness.ModelServer, ours: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    rows = [
-        await in_lockstep(bench, model, batch, engine, 2 if engine == "stock" else 4) for engine in ("stock", "fast") for batch in (10, 32)
-    ]
+async def _against_lockstep(
+    bench: Bench, model: harness.ModelServer, batches: list[int], ours: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    rows = [await in_lockstep(bench, model, batch, engine, 2) for engine in ("stock", "fast") for batch in batches]
     rows += [{"way": "memp", "engine": "fast", "batch": row["live"], "episodes/s": row["episodes/s"], "won": row["won"]} for row in ours]
     rows = [{**row, "ratio": row["episodes/s"] / rows[0]["episodes/s"]} for row in rows]
     show("episodes per second, start and end included", rows)
@@ -234,6 +234,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5, help="episodes per slot")
     parser.add_argument("--stand-in", action="store_true", help="also against the stand-in model")
     parser.add_argument("--lockstep", action="store_true", help="also in the reference's way (minutes)")
+    parser.add_argument("--batches", type=lambda text: [int(part) for part in text.split(",")], default=[10, 32], help="of the lock-step")
     parser.add_argument("--quick", action="store_true", help="16 and 64 live, half a minute")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
