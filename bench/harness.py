@@ -47,7 +47,7 @@ async def model_server(answers: Path, median_ms: float, sigma: float = 0.6, seed
     """The least model server, in a process of its own."""
     options = {"--answers": answers, "--median-ms": median_ms, "--sigma": sigma, "--seed": seed}
     command = ["bench.model_server", *(str(part) for pair in options.items() for part in pair)]
-    async with _serving(command, median_ms, sigma) as server:
+    async with serving(command, median_ms, sigma) as server:
         yield server
 
 
@@ -56,12 +56,13 @@ async def stand_in(median_ms: float, sigma: float = 0.6, seed: int = 0) -> Async
     """The stand-in model, in a process of its own, with the same latency."""
     options = {"--latency-ms": median_ms, "--latency-sigma": sigma, "--seed": seed}
     command = ["experiments.stand_in", "--exit-with-parent", *(str(part) for pair in options.items() for part in pair)]
-    async with _serving(command, median_ms, sigma) as server:
+    async with serving(command, median_ms, sigma) as server:
         yield server
 
 
 @asynccontextmanager
-async def _serving(command: list[str], median_ms: float, sigma: float) -> AsyncGenerator[ModelServer]:
+async def serving(command: list[str], median_ms: float = 0.0, sigma: float = 0.0) -> AsyncGenerator[ModelServer]:
+    """A module that serves a model and prints its address as one line of JSON, in a process of its own."""
     async with await anyio.open_process([sys.executable, "-m", *command], stdin=PIPE, stdout=PIPE, stderr=None) as process:
         try:
             assert process.stdout is not None
@@ -77,12 +78,11 @@ def pointed_at(settings: Settings, base_url: str) -> Settings:
 
 
 @asynccontextmanager
-async def worker(name: str, log: Path, environment: Mapping[str, str | None]) -> AsyncGenerator[psutil.Process]:
-    """A real `memp worker` on namespace `name`, its log in a file; variables that are None are left out."""
-    given = {variable: value for variable, value in environment.items() if value is not None}
+async def worker(name: str, log: Path, environment: Mapping[str, str]) -> AsyncGenerator[psutil.Process]:
+    """A real `memp worker` on namespace `name`, its log in a file."""
     command = [sys.executable, "-m", "bin.memp", "worker", "--exp-name", name]
     with log.open("ab") as output:
-        process = await anyio.open_process(command, stdin=None, stdout=output, stderr=output, env={**os.environ, **given})
+        process = await anyio.open_process(command, stdin=None, stdout=output, stderr=output, env={**os.environ, **environment})
     async with process:
         try:
             yield psutil.Process(process.pid)

@@ -61,7 +61,7 @@ class Bench:
                 asked, stepped_at = model.stats()["first"][:2]
         return {"to the first request": asked - began, "to the first step": stepped_at - began, "CPU": used.own + used.children}
 
-    def _environment(self, model: harness.ModelServer, engine: str, data: Path) -> dict[str, str | None]:
+    def _environment(self, model: harness.ModelServer, engine: str, data: Path) -> dict[str, str]:
         return {
             "REDIS_URL": self.redis_url,
             "OPENAI_BASE_URL": model.base_url,

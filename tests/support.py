@@ -1,5 +1,6 @@
 """What tests of memory and its processes are made of: a model over HTTP, a memory on a server, events in a consumer's hand."""
 
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -120,7 +121,7 @@ async def opened(place: Place, name: str, over: Settings | None = None) -> Async
         return
     async with connect(place.url) as client, models(over) as clients:
         namespace = await open_namespace(client, name)
-        yield await open_memory(namespace, clients.embedder, search=place.search)
+        yield await open_memory(namespace, clients.embedder, search=place.search, exact_up_to=over.exact_up_to)
 
 
 def curator(namespace: Namespace, name: str = "curator", lease: float = 60.0) -> Consumer:
@@ -154,11 +155,19 @@ async def dead_letters(namespace: Namespace) -> list[DeadLetter]:
     return [DeadLetter.model_validate_json(fields[b"event"]) for _, fields in entries]
 
 
-async def until(condition: Callable[[], Awaitable[Any]]) -> None:
-    """Wait for something outside to come true that tells nobody when it does."""
-    with anyio.fail_after(40):
-        while not await condition():  # noqa: ASYNC110 (no event of ours)
-            await anyio.sleep(0.02)
+async def until(look: Callable[[], Awaitable[Any]], wanted: Callable[[Any], Any] = bool, seconds: float = 60.0) -> Any:
+    """What `await look()` gives, once it is `wanted`; for what happens elsewhere and tells nobody. TimeoutError after the deadline."""
+    with anyio.fail_after(seconds):
+        while not wanted(found := await look()):  # noqa: ASYNC110 (no event of ours)
+            await anyio.sleep(0.01)
+        return found
+
+
+def model_environment(base_url: str) -> dict[str, str]:
+    """Variables of a process that uses this model endpoint; the tester's own settings are left out."""
+    own = ("MEMP_", "OPENAI_", "EMBEDDING_", "REDIS_URL", "ALFWORLD_DATA")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    return kept | {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "test-key", "MEMP_EMBEDDING_MODEL": EMBEDDING_MODEL}
 
 
 @asynccontextmanager

@@ -24,11 +24,11 @@ class Journal:
     A write through `scripts` that are at work (see `Scripts.run`) shares its round trip with others'.
     """
 
-    def __init__(self, client: Client, key: str, delivery: Delivery, scripts: Scripts | None = None) -> None:
+    def __init__(self, client: Client, key: str, delivery: Delivery, scripts: Scripts) -> None:
         self.key = key
         self._client = client
         self._delivery = delivery
-        self._scripts = scripts or Scripts(client)
+        self._scripts = scripts
         self._under_way: list[Call] = []
         self._entries: dict[str, bytes] = {}
 

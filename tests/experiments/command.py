@@ -1,7 +1,6 @@
 """`memp` as a person runs it: a process of its own, its data and runs in a folder of the test's."""
 
 import json
-import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -16,6 +15,7 @@ import psutil
 from anyio.abc import Process
 
 from experiments.results import EpisodeRow, read_rows
+from tests.support import model_environment
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,7 @@ class Memp:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MEMP_", "OPENAI_", "EMBEDDING_"))}
-        for name in ("REDIS_URL", "ALFWORLD_DATA"):
-            kept.pop(name, None)
-        return kept | {
-            "OPENAI_BASE_URL": self.base_url,
-            "OPENAI_API_KEY": "test-key",
-            "MEMP_EMBEDDING_MODEL": "stand-in-embedding",
+        return model_environment(self.base_url) | {
             "MEMP_DATA_DIR": str(self.folder / "data"),
             "MEMP_RUNS_DIR": str(self.folder / "runs"),
             "MEMP_LEASE": "3",

@@ -1,11 +1,10 @@
 """Real workers and curators as processes of their own, on a real household, with a model that waits when it is told to."""
 
 import json
-import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from runtime.bus.namespace import Namespace
 from runtime.config import Settings
 from runtime.events import EpisodeSpec, Task, Trajectory
 from runtime.keys import WORKERS
-from tests.support import Reply, Scripted, scripted
+from tests.support import Reply, Scripted, model_environment, scripted, until
 
 LEASE = 1.5
 """Seconds."""
@@ -59,12 +58,8 @@ class Scene:
 
     def environment(self, **changes: str) -> dict[str, str]:
         """Variables of a process, those of the tester left out."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MEMP_", "OPENAI_", "EMBEDDING_"))}
-        return kept | {
+        return model_environment(self.model.base_url) | {
             "REDIS_URL": self.url,
-            "OPENAI_BASE_URL": self.model.base_url,
-            "OPENAI_API_KEY": "test-key",
-            "MEMP_EMBEDDING_MODEL": "stand-in-embedding",
             "MEMP_DATA_DIR": str(self.data.parent / "cache"),
             "ALFWORLD_DATA": str(self.data),
             "MEMP_LEASE": str(LEASE),
@@ -110,14 +105,6 @@ class Scene:
 def pid_of(consumer: str) -> int:
     """The process behind a consumer's name."""
     return int(consumer.split("-")[-2])
-
-
-async def until(look: Callable[[], Any], wanted: Callable[[Any], Any] = bool, seconds: float = 60.0) -> Any:
-    """What `await look()` gives, once it is `wanted`; TimeoutError after the deadline."""
-    with anyio.fail_after(seconds):
-        while not wanted(found := await look()):  # noqa: ASYNC110 (of another process, which has no event of ours)
-            await anyio.sleep(0.01)
-        return found
 
 
 async def _end(process: Process) -> None:

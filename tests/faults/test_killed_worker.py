@@ -8,7 +8,8 @@ import psutil
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.server import connect
 from tests.faults.proxy import Proxy
-from tests.faults.scene import LEASE, Player, Scene, pid_of, scene, task_of, the_game, until
+from tests.faults.scene import LEASE, Player, Scene, pid_of, scene, task_of, the_game
+from tests.support import until
 
 
 async def kill_holder(playing: Scene) -> float:
@@ -60,7 +61,7 @@ async def test_worker_killed_at_any_step_is_followed_within_a_lease_and_a_half_a
             if player.held == len(walkthrough):
                 break
             await namespace.submit_tasks([task_of(game, index)])
-            await until(lambda: _asked(player), bool)
+            await until(lambda: _asked(player))
             await journaled(playing, player.held, f"t{index}")
             seconds = await kill_holder(playing)
             player.held = None
@@ -105,7 +106,7 @@ async def test_worker_killed_before_it_hears_of_its_commit_has_committed(
             await playing.at_work(1)
             proxy.lose(1, b'"outcome":"finished"')
             await namespace.submit_tasks([task_of(game, 0)])
-            await until(lambda: _lost(proxy), bool)
+            await until(lambda: _lost(proxy))
             worker.kill()
             await playing.start("worker", REDIS_URL=server_url)
             await playing.at_work(1)

@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from runtime.bus.consumer import Consumer, Delivery
+from runtime.bus.consumer import Consumer, Delivery, register_group
 from runtime.bus.journal import Journal
 from runtime.bus.namespace import Namespace, open_namespace
-from runtime.keys import WORKERS
+from runtime.keys import CURATORS, WORKERS
 from runtime.server import connect
 from tests.events import task, trajectory
 from tests.faults.proxy import Proxy
@@ -76,11 +76,11 @@ async def test_reply_to_a_drop_lost_leaves_one_letter(server_url: str, namespace
 async def test_reply_to_a_journal_entry_lost_keeps_the_first_answer(server_url: str, namespace_name: str) -> None:
     async with proxied(server_url, namespace_name) as (proxy, namespace):
         delivery = await in_hand(namespace)
-        journal = await Journal(namespace.client, namespace.keys.journal(1, "task-0"), delivery).load()
+        journal = await Journal(namespace.client, namespace.keys.journal(1, "task-0"), delivery, namespace.scripts).load()
         proxy.lose(1)
         await journal.put("agent:1", b"an answer")
         assert proxy.lost == 1
-        again = await Journal(namespace.client, journal.key, delivery).load()
+        again = await Journal(namespace.client, journal.key, delivery, namespace.scripts).load()
         assert again.get("agent:1") == b"an answer"
 
 
@@ -107,3 +107,12 @@ async def test_reply_to_an_application_lost_changes_memory_once(server_url: str,
         assert (progress.applied, progress.procedures, progress.version) == (1, 1, 1)
         assert await length(namespace, namespace.keys.changes) == 1
         assert await length(namespace, namespace.keys.trajectories) == 0
+
+
+async def test_reply_to_a_look_at_the_backlog_lost_is_asked_for_again(server_url: str, namespace_name: str) -> None:
+    async with proxied(server_url, namespace_name) as (proxy, namespace):
+        await register_group(namespace.client, namespace.keys.trajectories, CURATORS)
+        await namespace.submit_trajectories([trajectory(task(0))])
+        proxy.lose(2, b"XINFO")
+        assert await namespace.backlog() == 1
+        assert proxy.lost == 2

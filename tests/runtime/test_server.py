@@ -6,7 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +23,7 @@ from runtime.errors import ServerError, UsageError
 from runtime.server import Server, connect, open_server, probe
 from runtime.server.client import wait_indexed
 from runtime.server.process import find_binary
+from tests.support import until
 
 PARENT = """
 import sys, anyio, structlog
@@ -46,12 +47,6 @@ anyio.run(main)
 def settings(directory: Path, url: str | None = None) -> Settings:
     """Only these: what stands in the environment is not read."""
     return Settings.model_validate({"redis_url": url, "data_dir": directory})
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
-    with anyio.fail_after(seconds):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is another process
-            await anyio.sleep(0.01)
 
 
 async def server_pid(server: Server) -> int:

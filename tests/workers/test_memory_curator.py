@@ -31,7 +31,7 @@ async def dead(memory: Memory, count: int) -> None:
 async def begun(memory: Memory, delivery: Delivery) -> None:
     """What a curator leaves behind that ended while it built."""
     key = memory.namespace.keys.journal(1, "curator:task-0")
-    await Journal(memory.namespace.client, key, delivery).put(f"attempt:{delivery.deliveries}", b"")
+    await Journal(memory.namespace.client, key, delivery, memory.namespace.scripts).put(f"attempt:{delivery.deliveries}", b"")
 
 
 async def changes(memory: Memory) -> list[Change]:
@@ -77,6 +77,7 @@ async def test_aborted_episode_is_applied_without_credit(server_url: str, namesp
         (b"\xff{", "unreadable trajectory"),
         (b'{"v": 2}', "unreadable trajectory"),
         (trajectory(task(0).model_copy(update={"env": "elsewhere"})).model_dump_json().encode(), "unknown environment 'elsewhere'"),
+        (trajectory(task(0).model_copy(update={"env": "wsgiref.validate"})).model_dump_json().encode(), "unknown environment 'wsgiref"),
     ],
 )
 async def test_event_that_cannot_be_read_goes_to_the_dead_letters(
