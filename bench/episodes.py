@@ -49,6 +49,9 @@ class Sample(NamedTuple):
     playing: int
     worker: harness.Used
     redis_cpu: float
+    redis_reads: int
+    """Times that the server read a request, or several sent as one: the round trips."""
+    redis_commands: int
     model_cpu: float
 
 
@@ -103,8 +106,19 @@ class Bench:
     async def _sample(self, namespace: Namespace, model: harness.ModelServer, process: psutil.Process) -> Sample:
         [group] = [each for each in await self.client.xinfo_groups(namespace.keys.tasks) if each["name"] == WORKERS.encode()]
         stats = model.stats()
-        cpu = (harness.used(self.redis).own, harness.used(psutil.Process(model.pid)).own)
-        return Sample(harness.now(), stats["answered"], stats["latency"], group["lag"] or 0, group["pending"], harness.used(process), *cpu)
+        redis = await self.client.info("stats")
+        return Sample(
+            harness.now(),
+            stats["answered"],
+            stats["latency"],
+            group["lag"] or 0,
+            group["pending"],
+            harness.used(process),
+            harness.used(self.redis).own,
+            redis["total_reads_processed"],
+            redis["total_commands_processed"],
+            harness.used(psutil.Process(model.pid)).own,
+        )
 
 
 def full(samples: list[Sample], live: int) -> tuple[Sample, Sample]:
@@ -134,6 +148,8 @@ def row(live: int, samples: list[Sample], won: float, episodes: int, log: str, l
         "runtime": own - llm_ms,
         "engine": (last.worker.children - first.worker.children) / steps * 1000,
         "redis": (last.redis_cpu - first.redis_cpu) / steps * 1000,
+        "redis round trips/step": (last.redis_reads - first.redis_reads) / steps,
+        "redis commands/step": (last.redis_commands - first.redis_commands) / steps,
         "model": (last.model_cpu - first.model_cpu) / steps * 1000,
         "worker MiB": last.worker.rss / 2**20,
         "envs MiB": last.worker.children_rss / 2**20,

@@ -159,6 +159,9 @@ class Channel:
             else:
                 self._die(f"it hung for {self._timeout:g} s")
                 self._kill()
+        with anyio.move_on_after(CLOSE_TIMEOUT):  # One that retires may hang, too, over what nobody waits for any more.
+            await self._child.ended.wait()
+        self._kill()
 
     def _die(self, reason: str) -> None:
         if self.dead is None:

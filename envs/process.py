@@ -17,11 +17,16 @@ from envs.local import LocalEnv
 from runtime.config import Settings
 from runtime.errors import MempError
 
+_HARD = 2
+"""Times `Settings.env_memory` that a process may take at most: it keeps the episodes it has when it takes no new ones."""
+_LEAST = 512
+"""MiB that every process may take: libraries alone have hundreds."""
 _RSS_PER_MIB = 1 << (20 if sys.platform == "darwin" else 10)
 
 
 class Host:
-    """The environments of this process. What an episode has closed is reused: engines can't be freed."""
+    """The environments of this process. What an episode has closed is reused, as an environment may be slow to make, or, as
+    TextWorld's, impossible to free."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -62,6 +67,8 @@ def _answer(work: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
         return {"result": work(argument)}
     except MempError as error:
         return {"error": [type(error).__name__, str(error)]}
+    except MemoryError:
+        raise  # What has taken the memory stays: the others in this process are to go on in another one.
     except Exception as error:
         return {"error": ["EnvError", f"the environment failed ({type(error).__name__}: {error})"]}
 
@@ -69,6 +76,14 @@ def _answer(work: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
 def _memory() -> int:
     # The most that it had at once: engines keep what they have taken, so this is what it has, and no platform lacks it.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _RSS_PER_MIB
+
+
+def _bound_memory(mebibytes: int) -> None:
+    """An environment that takes ever more within one episode ends its own process, before the system ends any process at all."""
+    limit = max(_HARD * mebibytes, _LEAST) << 20
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if most == resource.RLIM_INFINITY or most > limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def serve(end: socket.socket, name: str, settings: Settings) -> None:
@@ -90,7 +105,9 @@ def run(end: socket.socket, name: str, settings: dict[str, Any]) -> NoReturn:
     """Serve until the worker closes the socket or dies."""
     status = 1
     try:
-        serve(end, name, Settings(**settings))
+        given = Settings(**settings)
+        _bound_memory(given.env_memory)
+        serve(end, name, given)
         status = 0
     except ConnectionError:
         status = 0  # The worker died while an answer was under way.
@@ -98,5 +115,5 @@ def run(end: socket.socket, name: str, settings: dict[str, Any]) -> NoReturn:
         traceback.print_exc()
     finally:
         sys.stderr.flush()
-        # A normal exit would run the destructors of the planner's libraries, which can crash once several are loaded.
+        # A normal exit would run destructors of libraries that an environment has loaded; those of TextWorld's planner can crash.
         os._exit(status)

@@ -139,3 +139,13 @@ async def test_process_ignores_the_signals_that_tell_the_worker_to_drain() -> No
         told += [await env.step(action) for action in actions(4)]
         assert pool.pids() == before
     assert told == alone(4)
+
+
+async def test_process_that_retires_while_it_hangs_is_killed() -> None:
+    async with EnvPool.open(settings(env_timeout=0.5, env_memory=1)) as pool:
+        async with pool.env(TOY) as env:
+            await env.reset({"name": "room"})  # It is over the bound, and takes no more after this one.
+            hung = pool.pids()[0]
+            with anyio.move_on_after(0.05):
+                await env.step("hang")
+        await until(lambda: not psutil.pid_exists(hung))

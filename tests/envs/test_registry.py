@@ -68,6 +68,14 @@ def test_registry_dotted_name_is_a_module_of_ones_own() -> None:
         registry.games("tests.envs.no_such", "train", Settings())
 
 
+def test_registry_allows_events_what_comes_with_memp_and_what_the_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("alfworld", "tests.envs.toy_env", "some.other")
+    assert [registry.is_allowed(name, Settings()) for name in names] == [True, False, False]
+    monkeypatch.setenv("MEMP_ENVIRONMENTS", "tests.envs.toy_env, my.env,")
+    assert Settings().environments == ("tests.envs.toy_env", "my.env")
+    assert [registry.is_allowed(name, Settings()) for name in names] == [True, True, False]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_preload_imports_the_engine_but_leaves_nothing_that_a_fork_would_break() -> None:
     code = """
@@ -83,3 +91,5 @@ print("envs.alfworld_env.fast" in sys.modules, len(os.listdir("/proc/self/task")
 
 def test_preload_of_an_unknown_environment_is_left_to_make() -> None:
     registry.preload("minecraft")
+    with pytest.raises(UsageError, match="unknown environment 'minecraft'"):
+        registry.make("minecraft", Settings())
