@@ -59,15 +59,16 @@ class Keys:
         return f"{self.prefix}committed:{epoch}"
 
     def applied(self, epoch: int) -> str:
-        """Set of trajectory ids that memory has absorbed."""
+        """Set of trajectory ids that memory has absorbed; `dropped:<id>` for those that no curator could use, `build:<id>:<letter>`
+        for builds that were tried again."""
         return f"{self.prefix}applied:{epoch}"
 
     def progress(self, epoch: int) -> str:
-        """Hash of counters: submitted, committed, dead, applied, tokens."""
+        """Hash of counters: submitted, committed, dead, applied, dropped, tokens."""
         return f"{self.prefix}progress:{epoch}"
 
     def group(self, epoch: int, number: int | None) -> str:
-        """Hash of one group of tasks: size, committed, dead, next, `dead:<index>`."""
+        """Hash of one group of tasks: size, committed, dead, next, `dead:<index>` for those that it goes on without."""
         return f"{self.prefix}group:{epoch}:{'-' if number is None else number}"
 
     def journal(self, epoch: int, owner: str) -> str:
@@ -92,7 +93,7 @@ class Keys:
         return f"{self.prefix}procedure:{procedure}"
 
     def credit(self, procedure: str) -> str:
-        """Hash: `uses:<revision>`, `successes:<revision>`; apart, as any write to an indexed hash re-indexes its vector."""
+        """Hash: `uses:<revision>`, `successes:<revision>`; apart, as on most servers any write to an indexed hash re-indexes its vector."""
         return f"{self.prefix}credit:{procedure}"
 
     def revisions(self, procedure: str) -> str:

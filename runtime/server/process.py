@@ -34,6 +34,10 @@ _HASTY = 5.0
 _HASTY_DEATHS = 10
 """Hasty deaths in a row after which restarting is given up."""
 
+# By default, a query that takes longer than 500 ms silently returns a part of its results, and a write to any field of a hash
+# puts its vector into the index anew.
+_SEARCH = "TIMEOUT 2000 ON_TIMEOUT FAIL DEFAULT_DIALECT 2 MAXSEARCHRESULTS 10000 MAXAGGREGATERESULTS 10000 PARTIAL_INDEXED_DOCS 1"
+
 # PR_SET_PDEATHSIG survives exec: the server gets SIGTERM when its parent dies, however that happens (it may have died before
 # the call). A launcher of its own, because code between fork and exec is unsafe in a process that has threads, and because
 # uvloop can't set a umask.
@@ -135,9 +139,7 @@ class _Parts:
             "maxmemory-policy noeviction",
         ]
         if self.module:
-            # By default, a query that takes longer than 500 ms silently returns a part of its results.
-            options = "TIMEOUT 2000 ON_TIMEOUT FAIL DEFAULT_DIALECT 2 MAXSEARCHRESULTS 10000 MAXAGGREGATERESULTS 10000"
-            lines.append(f"loadmodule {_quoted(self.module)} {options}")
+            lines.append(f"loadmodule {_quoted(self.module)} {_SEARCH}")
         return "\n".join(lines) + "\n"
 
     def last_words(self) -> str:

@@ -10,7 +10,8 @@ import pytest
 from memory.index import ProcedureIndex
 from memory.redis_index import RedisIndex
 from memory.store import Memory, open_memory
-from tests.memory.changes import at_angle, fact, new, put
+from tests.events import task, trajectory
+from tests.memory.changes import at_angle, fact, learn, new, put, revise
 from tests.support import DIMENSION, Place, opened
 
 ENV = "alfworld"
@@ -124,7 +125,7 @@ async def test_growth_cut_off_anywhere_is_finished_by_the_next(server_url: str, 
 async def test_memory_opened_again_after_growth_keeps_the_graph(server_url: str, namespace_name: str) -> None:
     async with filled(server_url, namespace_name) as memory:
         await small(memory).fit()
-        again = await open_memory(memory.namespace, memory.embedder, search=True)
+        again = await open_memory(memory.namespace, memory.embedder, search=True, exact_up_to=SIZE)
         await again.index.fit()
         assert await kinds(memory) == ["facts@hnsw", "procedures@hnsw"]
         assert len((await again.index.nearest(at_angle(0), 3, ENV)).hits) == 3
@@ -138,3 +139,21 @@ async def test_drop_removes_either_kind_and_keeps_the_procedures(server_url: str
             await index.drop()
             assert await kinds(memory) == []
         assert len(await memory.ids()) == SIZE
+
+
+async def test_revision_and_credit_do_not_put_the_vector_into_the_index_anew(server_url: str, namespace_name: str) -> None:
+    async with filled(server_url, namespace_name) as memory:
+        await put(memory, new("one more", at=at_angle(90)))
+        given = await rows_given(memory)
+        await learn(memory, trajectory(task(0), retrieved=(("p00", 1),)), revise("p00", 1, script="better"))
+        assert await rows_given(memory) == given
+        [hit] = (await memory.index.nearest(at_angle(0), 1, ENV)).hits
+        assert (hit.revision, hit.content.script) == (2, "better")
+        await put(memory, revise("p00", 2, status="deprecated"))
+        assert await rows_given(memory) == given + 1
+
+
+async def rows_given(memory: Memory) -> int:
+    """How often the server has put a procedure into the index, or put it in again."""
+    reply: list[Any] = await memory.namespace.client.execute_command("FT.INFO", memory.namespace.keys.index)
+    return int(dict(zip(reply[::2], reply[1::2], strict=True))[b"max_doc_id"])
