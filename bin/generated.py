@@ -1,4 +1,4 @@
-"""`memp households`: generated games, so that everything runs with no download."""
+"""`memp households` and `memp country`: generated data of both benchmarks, so that everything runs with no download."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +28,18 @@ def households(
     typer.echo(f"{count} games in {out}: export ALFWORLD_DATA={out.resolve()}")
 
 
+def country(
+    out: Annotated[Path, typer.Option("--out", help="Folder to fill; it serves as MEMP_TRAVELPLANNER_DATA then.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same country.")] = 0,
+) -> None:
+    """Generate a small country to travel, laid out as TravelPlanner's data, with queries that can all be fulfilled."""
+    from envs.travelplanner.country import generate
+
+    generate(out, seed)
+    typer.echo(f"a country in {out}: export MEMP_TRAVELPLANNER_DATA={out.resolve()}")
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
     app.command()(households)
+    app.command()(country)
