@@ -1,4 +1,4 @@
-"""Looking: `memp status`, `memp procedures list|show|history`, `memp doctor`."""
+"""Looking: `memp status`, `memp procedures list|show|history` (and `revert`), `memp doctor`."""
 
 import difflib
 import json
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bin.options import DataDir, ExpName, a_namespace, load_settings, quiet, run
-from memory.procedure import Procedure
+from memory.procedure import Procedure, Revision
 from runtime.config import Settings
 from runtime.errors import UsageError
 
@@ -28,12 +28,15 @@ def status(exp_name: ExpName, as_json: Json = False, data_dir: DataDir = None) -
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
         return
-    table = _table("stream", "entries", "group", "consumers", "pending", "lag", title=f"{exp_name}, epoch {found.epoch}")
+    columns = ("stream", "entries", "group", "consumers", "pending", "lag", "silent for")
+    table = table_of(*columns, title=f"{exp_name}, epoch {found.epoch}")
     for stream in found.streams:
-        table.add_row(stream.name, str(stream.entries), *([""] * 4))
+        table.add_row(stream.name, str(stream.entries), *([""] * 5))
         for group in stream.groups:
-            table.add_row("", "", group.name, str(group.consumers), str(group.pending), "?" if group.lag is None else str(group.lag))
-    _print(table)
+            lag = "?" if group.lag is None else str(group.lag)
+            silent = "-" if group.silent is None else f"{group.silent:.0f} s"
+            table.add_row("", "", group.name, str(group.consumers), str(group.pending), lag, silent)
+    print_table(table)
     counters = ", ".join(f"{name} {value}" for name, value in found.progress.model_dump(exclude={"learning"}).items())
     typer.echo(counters)
 
@@ -48,11 +51,11 @@ def doctor(as_json: Json = False, data_dir: DataDir = None) -> None:
     if as_json:
         typer.echo(json.dumps([finding._asdict() for finding in findings], indent=2))
         return
-    table = _table("", "what", "found", "what to do")
+    table = table_of("", "what", "found", "what to do")
     for finding in findings:
         mark = "[green]ok[/green]" if finding.ok else "[yellow]--[/yellow]"
         table.add_row(mark, *(escape(text) for text in (finding.what, finding.found, finding.advice)))
-    _print(table)
+    print_table(table)
 
 
 @procedures.command("list")
@@ -62,12 +65,12 @@ def list_procedures(exp_name: ExpName, as_json: Json = False, data_dir: DataDir 
     if as_json:
         typer.echo(json.dumps([each.model_dump(mode="json", exclude={"vector"}) for each in found], indent=2))
         return
-    table = _table("id", "goal", "status", "revision", "uses", "successes", "sources", whole=1)
+    table = table_of("id", "goal", "status", "revision", "uses", "successes", "sources", whole=1)
     for each in found:
         uses, successes = (sum(getattr(credit, name) for credit in each.credit.values()) for name in ("uses", "successes"))
         current = each.current
         table.add_row(each.id, each.goal, current.status, str(current.number), str(uses), str(successes), str(len(each.sources)))
-    _print(table)
+    print_table(table)
 
 
 @procedures.command("show")
@@ -94,14 +97,27 @@ def history(procedure: Id, exp_name: ExpName, data_dir: DataDir = None) -> None:
         before = after
 
 
-def _table(*columns: str, title: str | None = None, whole: int = 0) -> "Table":
-    """The first `whole` columns are never cut, however narrow the terminal: they are there to be copied."""
+@procedures.command("revert")
+def revert(
+    procedure: Id,
+    exp_name: ExpName,
+    to: Annotated[int, typer.Option("--to", help="Number of the revision to go back to (`memp procedures history ID` shows them).")],
+    data_dir: DataDir = None,
+) -> None:
+    """Let a procedure say again what an earlier revision said; a deprecated one is retrieved again."""
+    made: Revision = run(_revert, quiet(load_settings(data_dir=data_dir)), exp_name, procedure, to)
+    typer.echo(f"{procedure} is at revision {made.number}, active, and says what it said at revision {to}")
+
+
+def table_of(*columns: str, title: str | None = None, whole: int = 0) -> "Table":
+    """A table of text; the first `whole` columns are never cut, however narrow the terminal: they are there to be copied."""
     from rich.table import Column, Table
 
     return Table(*(Column(name, no_wrap=at < whole) for at, name in enumerate(columns)), title=title)
 
 
-def _print(table: "Table") -> None:
+def print_table(table: "Table") -> None:
+    """Show it on the terminal."""
     from rich.console import Console
 
     Console().print(table)
@@ -119,6 +135,13 @@ async def _procedures(settings: Settings, name: str) -> list[Procedure]:
 
     async with a_namespace(settings, name) as namespace:
         return await read_procedures(namespace.client, namespace.keys)
+
+
+async def _revert(settings: Settings, name: str, procedure: str, to: int) -> Revision:
+    from memory.revert import revert
+
+    async with a_namespace(settings, name) as namespace:
+        return await revert(namespace, procedure, to)
 
 
 async def _procedure(settings: Settings, name: str, procedure: str) -> Procedure:

@@ -1,14 +1,18 @@
-"""`memp memory export|import`: memory as a file, for another namespace, machine or model."""
+"""`memp memory export|import|hash|changes|rebuild`: memory and its history as files, for another namespace, machine or model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bin.options import DataDir, ExpName, a_memory, a_namespace, load_settings, quiet, run
 from runtime.config import Settings
 
-memory = typer.Typer(help="Export and import a memory.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from memory.changes import Archived
+    from memory.fold import Fingerprint
+
+memory = typer.Typer(help="Export, import, archive and rebuild a memory.", no_args_is_help=True)
 
 
 @memory.command("export")
@@ -34,6 +38,75 @@ def load(
     """Add the procedures of a file to a namespace; another embedding model embeds them anew."""
     count = run(_import, quiet(load_settings(data_dir=data_dir)), exp_name, file)
     typer.echo(f"{count} procedures added")
+
+
+@memory.command("hash")
+def hash_of(exp_name: ExpName, data_dir: DataDir = None) -> None:
+    """A hash over all procedures, with revisions, credit, facts, sources and vectors: equal memories have equal ones."""
+    typer.echo(_told(run(_hash, quiet(load_settings(data_dir=data_dir)), exp_name)))
+
+
+@memory.command("changes")
+def changes(
+    exp_name: ExpName,
+    out: Annotated[Path, typer.Option("--out", help="File to write (JSON lines); one of this memory is continued.")],
+    trim: Annotated[bool, typer.Option("--trim", help="Then take them off the stream: the file is their only home.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Archive the history of a memory, which `memp memory rebuild` makes it of again, to a file."""
+    found: Archived = run(_changes, quiet(load_settings(data_dir=data_dir)), exp_name, out, trim)
+    typer.echo(f"changes {found.first} to {found.last} in {out}" + (f"; {found.trimmed} taken off the stream" if trim else ""))
+
+
+@memory.command("rebuild")
+def rebuild(
+    exp_name: ExpName,
+    into: Annotated[
+        str | None, typer.Option("--into", help="Name to build under, from the changes of --exp-name. Without: --exp-name, from files.")
+    ] = None,
+    files: Annotated[
+        list[Path] | None, typer.Option("--changes", help="File that `memp memory changes` wrote; the oldest first, if there are several.")
+    ] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Stop after this change: a version, or an entry of the stream.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a memory of its changes alone, without any model; broken off, the same command goes on.
+
+    It is built where there are no procedures yet.
+    """
+    settings = quiet(load_settings(data_dir=data_dir))
+    typer.echo(_told(run(_rebuild, settings, exp_name, into, tuple(files or ()), as_of)))
+
+
+def _told(found: "Fingerprint") -> str:
+    return f"{found.sha256}  version {found.version}, {found.procedures} procedures"
+
+
+async def _hash(settings: Settings, name: str) -> "Fingerprint":
+    from memory.fold import fingerprint
+
+    async with a_namespace(settings, name) as namespace:
+        return await fingerprint(namespace)
+
+
+async def _changes(settings: Settings, name: str, out: Path, trim: bool) -> "Archived":
+    from memory.changes import archive_changes
+
+    async with a_namespace(settings, name) as namespace:
+        return await archive_changes(namespace, out, trim=trim)
+
+
+async def _rebuild(settings: Settings, name: str, into: str | None, files: tuple[Path, ...], as_of: str | None) -> "Fingerprint":
+    from memory.changes import open_history
+    from memory.fold import rebuild
+    from runtime.bus.namespace import open_namespace
+    from runtime.server import probe
+
+    async with a_namespace(settings, name, must_exist=into is not None) as namespace:
+        history = await open_history(files, namespace if into is not None else None)
+        target = namespace if into is None else await open_namespace(namespace.client, into)
+        search = (await probe(namespace.client)).search
+        return await rebuild(history, target, search=search, exact_up_to=settings.exact_up_to, as_of=as_of)
 
 
 async def _export(settings: Settings, name: str, out: Path, vectors: bool) -> int:

@@ -1,7 +1,6 @@
 """What several commands share: settings from flags, the environment and defaults; running; telling errors."""
 
 import os
-import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -51,12 +50,7 @@ def quiet(settings: Settings) -> Settings:
 
 def run(function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
     """Run an async command to its end; SIGTERM ends it as Ctrl-C does, in peace. Errors pass through to `guarded`."""
-    signal.signal(signal.SIGTERM, _interrupt)
     return event_loop.run(function, *args)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    signal.raise_signal(signal.SIGINT)
 
 
 @asynccontextmanager

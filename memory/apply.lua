@@ -2,19 +2,30 @@
 -- Checks come first: the mark, the epoch, the fence, the turn, the revisions that the change was computed from. Then
 -- the write that can fail (the changes entry), and after it everything else; the mark and the acknowledgement are last.
 --
+-- A replay (plan.replayed: entry, version, deprecated of a changes stream) takes these from the record; its entry is its mark.
+--
 -- KEYS meta, trajectories, changes, applied, progress, group, goals, journal, dead
 -- ARGV prefix, epoch, group, id, consumer, deliveries (group '' for a command), trajectory (or a command's own id), index or '', change or '',
 --      plan, dead letter or '', then the vectors
 local prefix, epoch, trajectory, index, change = ARGV[1], ARGV[2], ARGV[7], ARGV[8], ARGV[9]
 local plan = cjson.decode(ARGV[10])
 local event = ARGV[3] ~= ''
+local replayed = plan.replayed
 
 local function key(kind, procedure) return prefix .. kind .. ':' .. procedure end
 local function revision_of(procedure) return tonumber(redis.call('HGET', key('procedure', procedure), 'revision') or 0) end
 
-if redis.call('SISMEMBER', KEYS[4], trajectory) == 1 or not current(KEYS[1], epoch) then
-  if event and held(KEYS[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]) then finish(KEYS[2], ARGV[3], ARGV[4]) end
-  return redis.call('SISMEMBER', KEYS[4], trajectory) == 1 and 'already' or 'epoch'
+local function applied()
+  if replayed then return #redis.call('XRANGE', KEYS[3], replayed.entry, replayed.entry) == 1 end
+  return redis.call('SISMEMBER', KEYS[4], trajectory) == 1
+end
+
+if applied() or not current(KEYS[1], epoch) then
+  if event and held(KEYS[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]) then
+    finish(KEYS[2], ARGV[3], ARGV[4])
+    redis.call('DEL', KEYS[8])
+  end
+  return applied() and 'already' or 'epoch'
 end
 if event and not held(KEYS[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]) then return 'lost' end
 
@@ -23,6 +34,8 @@ local function skip_dead(turn)
   while redis.call('HEXISTS', KEYS[6], 'dead:' .. turn) == 1 do turn = turn + 1 end
   return turn
 end
+-- What died or was dropped, and was put back, waits for nobody: its group goes on without it.
+if index ~= '' and redis.call('HEXISTS', KEYS[6], 'dead:' .. index) == 1 then index = '' end
 if index ~= '' then
   local group = redis.call('HMGET', KEYS[6], 'size', 'committed', 'dead', 'next', 'first')
   local ended = tonumber(group[2] or 0) + tonumber(group[3] or 0)
@@ -30,6 +43,11 @@ if index ~= '' then
   if skip_dead(tonumber(group[4] or group[5] or 0)) ~= tonumber(index) then return 'turn' end
 end
 
+local version = tonumber(redis.call('HGET', KEYS[1], 'version') or 0) + 1
+if replayed and replayed.version ~= version then return 'conflict' end
+for _, old in ipairs(replayed and replayed.deprecated or {}) do
+  if revision_of(old.procedure) ~= old.revision then return 'conflict' end
+end
 local written = {}
 for _, write in ipairs(plan.writes) do
   if revision_of(write.procedure) ~= write.expects then return 'conflict' end
@@ -41,8 +59,8 @@ for _, source in ipairs(plan.sources) do
 end
 
 -- A revision that was used often enough and failed too often is deprecated, unless this very change revises it.
-local deprecated = {}
-for _, use in ipairs(plan.uses) do
+local deprecated = replayed and replayed.deprecated or {}
+for _, use in ipairs(replayed and {} or plan.uses) do
   local counters = redis.call('HMGET', key('credit', use.procedure), 'uses:' .. use.revision, 'successes:' .. use.revision)
   local uses, successes = tonumber(counters[1] or 0) + 1, tonumber(counters[2] or 0) + (use.success and 1 or 0)
   local status = redis.call('HGET', key('procedure', use.procedure), 'status')
@@ -53,8 +71,7 @@ for _, use in ipairs(plan.uses) do
 end
 
 if change ~= '' then
-  local version = tonumber(redis.call('HGET', KEYS[1], 'version') or 0) + 1
-  redis.call('XADD', KEYS[3], '*', 'event', change, 'version', version,
+  redis.call('XADD', KEYS[3], replayed and replayed.entry or '*', 'event', change, 'version', version,
     'deprecated', #deprecated > 0 and cjson.encode(deprecated) or '[]')
   redis.call('HSET', KEYS[1], 'version', version)
 end
@@ -70,10 +87,11 @@ local function mark_facts(procedure, status)
 end
 
 for _, write in ipairs(plan.writes) do
-  -- In one command, as each one puts the vector into the index anew.
+  -- In one command, and without what stays as it is: a write to an indexed field puts the vector into the index anew.
   local fields = write.fields
   if write.vector then fields[#fields + 1], fields[#fields + 2] = 'vector', ARGV[11 + write.vector] end
   local before = redis.call('HGET', key('procedure', write.procedure), 'status')
+  if before ~= write.status then fields[#fields + 1], fields[#fields + 2] = 'status', write.status end
   redis.call('HSET', key('procedure', write.procedure), unpack(fields))
   if before and before ~= write.status then mark_facts(write.procedure, write.status) end
   redis.call('HSET', key('revisions', write.procedure), write.number, write.revision)
@@ -101,9 +119,11 @@ for _, old in ipairs(deprecated) do
   mark_facts(old.procedure, 'deprecated')
 end
 
-redis.call('SADD', KEYS[4], trajectory)
+if not replayed then redis.call('SADD', KEYS[4], trajectory) end
 if event then
-  redis.call('HINCRBY', KEYS[5], 'applied', 1)
+  -- A build that is tried again belongs to a trajectory that was counted before.
+  if not trajectory:find('^build:') then redis.call('HINCRBY', KEYS[5], 'applied', 1) end
+  if redis.call('SREM', KEYS[4], 'dropped:' .. trajectory) == 1 then redis.call('HINCRBY', KEYS[5], 'dropped', -1) end
   redis.call('HINCRBY', KEYS[5], 'tokens', plan.tokens)
   for _, counter in ipairs(plan.usage) do redis.call('HINCRBY', KEYS[5], counter[1], counter[2]) end
   if index ~= '' then redis.call('HSET', KEYS[6], 'next', tonumber(index) + 1) end

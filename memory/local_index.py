@@ -73,7 +73,7 @@ class LocalIndex:
             version = int(await patiently(lambda: self._client.hget(self._keys.meta, "version")) or 0)
             if version != self._version:
                 try:
-                    touched = await self._touched(version - self._version) if 0 <= self._version < version else None
+                    touched = await self._touched() if 0 <= self._version < version else None
                     await self._take_in(touched if touched is not None else await self._begin(version))
                 except BaseException:
                     self._version = -1  # what was not taken in would be missed for ever
@@ -99,16 +99,18 @@ class LocalIndex:
         self._forget()
         return await procedure_ids(self._client, self._keys)
 
-    async def _touched(self, behind: int) -> list[str] | None:
+    async def _touched(self) -> list[str] | None:
         """Procedures that the changes since the last look touched; None where the stream does not reach back so far."""
         entries: Any = await self._client.xrange(self._keys.changes, f"({self._seen}", "+")
+        if not entries or int(entries[0][1][b"version"]) != self._version + 1:  # archived meanwhile
+            return None
         names: list[str] = []
         for entry, fields in entries:
             self._seen, self._version = entry.decode(), int(fields[b"version"])
             change = orjson.loads(fields[b"event"])
             names += [write["procedure"] for write in change["writes"]]
             names += [old["procedure"] for old in orjson.loads(fields[b"deprecated"])]
-        return list(dict.fromkeys(names)) if len(entries) >= behind else None
+        return list(dict.fromkeys(names))
 
     async def _take_in(self, names: list[str]) -> None:
         for start in range(0, len(names), CHUNK):

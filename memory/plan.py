@@ -4,11 +4,16 @@ import base64
 import hashlib
 from typing import Any
 
-from memory.procedure import Change, Credit, NewProcedure, Write, goal_digest
+from memory.procedure import Change, CommittedChange, Credit, NewProcedure, Write, goal_digest
 
 
-def plan(change: Change, deprecate_uses: int, deprecate_share: float) -> tuple[dict[str, Any], list[bytes]]:
-    """What the script needs of a change: flat fields, and the vectors as bytes, numbered from 1."""
+def plan(
+    change: Change, deprecate_uses: int, deprecate_share: float, committed: CommittedChange | None = None
+) -> tuple[dict[str, Any], list[bytes]]:
+    """What the script needs of a change: flat fields, and the vectors as bytes, numbered from 1.
+
+    A change that was `committed` before is applied with what was decided then.
+    """
     vectors: list[bytes] = []
     return {
         "uses": [use.model_dump() for use in change.uses],
@@ -18,6 +23,7 @@ def plan(change: Change, deprecate_uses: int, deprecate_share: float) -> tuple[d
         "tokens": sum(usage.tokens for usage in change.usage.values()),
         "deprecate_uses": deprecate_uses,
         "deprecate_share": deprecate_share,
+        **({"replayed": committed.model_dump(exclude={"event"})} if committed else {}),
     }, vectors
 
 
@@ -36,7 +42,6 @@ def _write(write: Write, vectors: list[bytes]) -> dict[str, Any]:
     }
     fields = {
         "revision": str(revision.number),
-        "status": revision.status,
         "steps": str(revision.steps),
         "body": revision.content.model_dump_json(),
     }

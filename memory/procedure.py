@@ -5,19 +5,19 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runtime.events import Event, Role, Usage
+from runtime.events import Count, Event, Role, Usage
 
 Form = Literal["trajectory", "script", "proceduralization"]
 Update = Literal["vanilla", "validation", "adjustment"]
 SameGoal = Literal["merge", "add"]
 Status = Literal["active", "deprecated"]
-Kind = Literal["built", "merged", "adjusted", "deprecated"]
+Kind = Literal["built", "merged", "adjusted", "deprecated", "reverted"]
 
 
 class Record(BaseModel):
     """Base of what is stored: frozen, unknown fields refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Content(Record):
@@ -37,7 +37,7 @@ class Cause(Record):
 class Revision(Record):
     """One numbered state of a procedure; all are kept. `steps` and `success` are those of the episode it was built from."""
 
-    number: Annotated[int, Field(ge=1)]
+    number: Annotated[Count, Field(ge=1)]
     content: Content
     status: Status = "active"
     success: bool = True
@@ -56,22 +56,22 @@ class Fact(Record):
 class Credit(Record):
     """How often a revision was given to an episode, and how often that succeeded."""
 
-    uses: int = 0
-    successes: int = 0
+    uses: Count = 0
+    successes: Count = 0
 
 
 class Procedure(Record):
     """A learned unit as it is exported: its goal is the retrieval key; `vector` (base64 of float32) embeds it."""
 
     v: Literal[1] = 1
-    id: str
+    id: Annotated[str, Field(pattern=r"^[^\s:{}]{1,200}$")]
     env: str
     goal: str
     unique: bool = True
     """Whether it claims its goal (`--same-goal merge`)."""
     revisions: Annotated[tuple[Revision, ...], Field(min_length=1)]
     sources: tuple[str, ...] = ()
-    credit: dict[int, Credit] = {}
+    credit: dict[Count, Credit] = {}
     facts: tuple[Fact, ...] = ()
     vector: str | None = None
 
@@ -131,7 +131,7 @@ class Source(Record):
 class Change(Event):
     """All that one cause did to memory, in one entry of the changes stream; memory is a fold over these.
 
-    `trajectory` is None for a command of a person (an import).
+    `trajectory` is None for a command of a person (an import, a revert).
     """
 
     kind: Literal["learned", "build_failed", "command"]
@@ -146,6 +146,41 @@ class Change(Event):
     @property
     def empty(self) -> bool:
         return not (self.uses or self.writes or self.sources or self.reason)
+
+
+class Deprecated(Record):
+    """A revision that the apply script took out of retrieval."""
+
+    procedure: str
+    revision: int
+
+
+class CommittedChange(Record):
+    """An entry of the changes stream: a change, and what the apply script decided when it was applied.
+
+    `entry` is its id in the stream, `version` memory's with it: the first is 1, and none is left out.
+    """
+
+    entry: Annotated[str, Field(pattern=r"^\d+-\d+$")]
+    version: Annotated[int, Field(ge=1)]
+    deprecated: tuple[Deprecated, ...] = ()
+    event: Change
+
+
+class ChangesHeader(Record):
+    """First line of a file of changes: whose they are. An epoch of a namespace has one memory, and so one history."""
+
+    format: Literal["memp-changes"] = "memp-changes"
+    v: Literal[1] = 1
+    namespace: str
+    epoch: int
+    embedding_model: str
+    dimension: int
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        return f"{self.namespace} (epoch {self.epoch}, {self.embedding_model}, {self.dimension} dimensions)"
 
 
 def goal_digest(env: str, goal: str) -> str:

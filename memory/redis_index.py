@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from redis.exceptions import ResponseError
 from redisvl.query import FilterQuery, VectorQuery
 from redisvl.query.filter import FilterExpression, Num, Tag
 
@@ -117,7 +118,13 @@ class RedisIndex:
 
     async def _ask(self, *queries: Query) -> tuple[int, list[Reply]]:
         """Memory's version, then the queries, in one round trip."""
-        version, *replies = await patiently(lambda: self._asked(queries).execute())
+        try:
+            version, *replies = await patiently(lambda: self._asked(queries).execute())
+        except ResponseError as error:
+            if "no such index" not in str(error).lower():
+                raise
+            await self.create()  # the server was emptied
+            version, *replies = await patiently(lambda: self._asked(queries).execute())
         return int(version or 0), [Reply(reply[0], reply[1:]) for reply in replies]
 
     def _asked(self, queries: Sequence[Query]) -> Any:

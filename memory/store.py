@@ -13,19 +13,19 @@ import orjson
 from memory.index import ProcedureIndex, Vector
 from memory.local_index import LocalIndex
 from memory.plan import plan
-from memory.procedure import Change, Procedure, goal_digest
+from memory.procedure import Change, CommittedChange, Procedure, goal_digest
 from memory.read import procedure_ids, read_procedure, read_procedures
 from memory.redis_index import RedisIndex
 from runtime.bus.consumer import Delivery
 from runtime.bus.namespace import Namespace, dead_letter
 from runtime.bus.scripts import patiently
-from runtime.errors import EmbeddingMismatch, EpochClosed, LeaseLost, RevisionConflict
+from runtime.errors import EmbeddingMismatch, EpochClosed, LeaseLost, RevisionConflict, UsageError
 from runtime.events import Trajectory
 from runtime.model.embeddings import Embedder
 
 APPLY = Path(__file__).parent / "apply.lua"
-EXACT_UP_TO = 50_000
-"""Procedures up to which searching all of them is quick enough."""
+REBUILDING = "rebuilding"
+"""Field of the namespace's hash: its memory is not whole yet."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,10 @@ class Memory:
         """Those of them that exist, in their order."""
         return await read_procedures(self._client, self._keys, procedures)
 
+    async def has_learned(self, trajectory: Trajectory) -> bool:
+        """Whether it is applied already: then `learn` only acknowledges its event, and takes away what is left of its work."""
+        return bool(await patiently(lambda: self._client.sismember(self._keys.applied(trajectory.task.epoch), trajectory.mark)))
+
     async def learn(
         self, change: Change, trajectory: Trajectory, delivery: Delivery, rule: Deprecation, *, give_up: str | None = None
     ) -> None:
@@ -79,7 +83,9 @@ class Memory:
         task = trajectory.task
         letter = dead_letter(delivery, f"build: {give_up}", task=task.id).model_dump_json() if give_up else ""
         index = "" if task.group is None else task.index
-        answer = await self._apply(change, rule, task.epoch, (*delivery.fence, trajectory.id, index), task.group, task.id, letter)
+        answer = await _apply(
+            self.namespace, change, rule, task.epoch, (*delivery.fence, trajectory.mark, index), task.group, task.id, letter
+        )
         if answer == b"turn":
             raise NotYourTurn(f"task {task.id} waits for its group")
         if answer == b"lost":
@@ -87,55 +93,90 @@ class Memory:
 
     async def command(self, change: Change) -> None:
         """Apply what a person asked for (an import). Raises `RevisionConflict`."""
-        event = ("", "", "", 0, f"command:{secrets.token_hex(8)}", "")
-        await self._apply(change, Deprecation(), self.namespace.epoch, event, None, "-", "")
-
-    async def _apply(
-        self, change: Change, rule: Deprecation, epoch: int, event: tuple[Any, ...], group: int | None, task: str, letter: str
-    ) -> bytes:
-        keys = self._keys
-        planned, vectors = plan(change, rule.uses, rule.share)
-        answer: bytes = await self.namespace.scripts.call(
-            APPLY,
-            [
-                keys.meta,
-                keys.trajectories,
-                keys.changes,
-                keys.applied(epoch),
-                keys.progress(epoch),
-                keys.group(epoch, group),
-                keys.goals,
-                keys.journal(epoch, f"curator:{task}"),
-                keys.dead,
-            ],
-            [keys.prefix, epoch, *event, "" if change.empty else change.model_dump_json(), orjson.dumps(planned), letter, *vectors],
-        )
-        if answer == b"epoch":
-            raise EpochClosed(f"namespace {keys.namespace} was started afresh by another run")
-        if answer == b"conflict":
-            raise RevisionConflict("a procedure was revised meanwhile; compute the change anew")
-        return answer
+        await command(self.namespace, change)
 
 
 class NotYourTurn(RevisionConflict):
     """Grouped mode: the group has not ended, or an earlier task of it is not applied yet. Try again later."""
 
 
-async def open_memory(namespace: Namespace, embedder: Embedder, *, search: bool, exact_up_to: int = EXACT_UP_TO) -> Memory:
+async def command(namespace: Namespace, change: Change) -> None:
+    """Apply what a person asked for, where no model is needed. Raises `RevisionConflict`."""
+    event = ("", "", "", 0, f"command:{secrets.token_hex(8)}", "")
+    await _apply(namespace, change, Deprecation(), namespace.epoch, event, None, "-", "")
+
+
+async def replay(namespace: Namespace, committed: CommittedChange) -> None:
+    """Apply what a changes stream recorded, as the next version; what stands in this memory's own stream already does nothing.
+
+    Raises `RevisionConflict` where this memory is not in the state that the change was applied to.
+    """
+    event = ("", "", "", 0, committed.event.trajectory or "", "")
+    await _apply(namespace, committed.event, Deprecation(), namespace.epoch, event, None, "-", "", committed)
+
+
+async def _apply(
+    namespace: Namespace,
+    change: Change,
+    rule: Deprecation,
+    epoch: int,
+    event: tuple[Any, ...],
+    group: int | None,
+    task: str,
+    letter: str,
+    committed: CommittedChange | None = None,
+) -> bytes:
+    keys = namespace.keys
+    planned, vectors = plan(change, rule.uses, rule.share, committed)
+    answer: bytes = await namespace.scripts.call(
+        APPLY,
+        [
+            keys.meta,
+            keys.trajectories,
+            keys.changes,
+            keys.applied(epoch),
+            keys.progress(epoch),
+            keys.group(epoch, group),
+            keys.goals,
+            keys.journal(epoch, f"curator:{task}"),
+            keys.dead,
+        ],
+        [keys.prefix, epoch, *event, "" if change.empty else change.model_dump_json(), orjson.dumps(planned), letter, *vectors],
+    )
+    if answer == b"epoch":
+        raise EpochClosed(f"namespace {keys.namespace} was started afresh by another run")
+    if answer == b"conflict":
+        raise RevisionConflict("a procedure was revised meanwhile; compute the change anew")
+    return answer
+
+
+async def open_memory(namespace: Namespace, embedder: Embedder, *, search: bool, exact_up_to: int) -> Memory:
     """Memory of a namespace, its index created if missing; beyond `exact_up_to` procedures, `ProcedureIndex.fit` makes it a graph.
 
-    Raises `EmbeddingMismatch` for another model's vectors.
+    Raises `EmbeddingMismatch` for another model's vectors, `UsageError` for a memory that was rebuilt in part.
     """
+    await check_whole(namespace)
+    index = await open_index(namespace, embedder.model, await embedder.dimension(), search=search, exact_up_to=exact_up_to)
+    return Memory(namespace, index, embedder)
+
+
+async def open_index(namespace: Namespace, model: str, dimension: int, *, search: bool, exact_up_to: int) -> ProcedureIndex:
+    """The index of a namespace, for vectors of this model, created if missing. Raises `EmbeddingMismatch`."""
     client, keys = namespace.client, namespace.keys
-    dimension = await embedder.dimension()
-    first = await _claim_embedding(namespace, embedder.model, dimension)
+    first = await _claim_embedding(namespace, model, dimension)
     if not search:
-        return Memory(namespace, LocalIndex(client, keys), embedder)
+        return LocalIndex(client, keys)
     index = RedisIndex(client, keys, dimension, exact_up_to)
     if first:  # what an overwritten memory left may have another dimension
         await index.drop()
     await index.create()
-    return Memory(namespace, index, embedder)
+    return index
+
+
+async def check_whole(namespace: Namespace) -> None:
+    """Raises `UsageError` while a rebuild of this memory is under way, or where one was broken off."""
+    if await patiently(lambda: namespace.client.hexists(namespace.keys.meta, REBUILDING)):
+        raise UsageError(f"the memory of {namespace.keys.namespace} is rebuilt in part only: finish it with the same `memp memory rebuild`")
 
 
 async def stored_embedding(namespace: Namespace) -> tuple[str, int] | None:
@@ -168,3 +209,11 @@ def encode(vector: Vector) -> str:
 def decode(vector: str) -> Vector:
     """Inverse of `encode`."""
     return np.frombuffer(base64.b64decode(vector), "<f4")
+
+
+def fits(vector: str, dimension: int) -> bool:
+    """Whether this encodes a vector of that dimension."""
+    try:
+        return decode(vector).shape == (dimension,)
+    except ValueError:
+        return False

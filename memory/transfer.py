@@ -3,18 +3,16 @@
 The file is JSON lines: a `Header`, then one `Procedure` per line.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from memory.procedure import Change, Fact, Header, NewProcedure, Procedure, Write
+from memory.lines import numbered_lines, parse_line, replacing
+from memory.procedure import Change, Fact, Header, NewProcedure, Procedure, Write, goal_digest
 from memory.read import read_procedures
-from memory.store import Memory, decode, encode, stored_embedding
+from memory.store import Memory, encode, fits, stored_embedding
 from runtime.bus.namespace import Namespace
 from runtime.errors import DataError, RevisionConflict, UsageError
 
+WRITER = "memp memory export"
 BATCH = 50
 """Procedures per import command: bounds a change's size and how long the server is held."""
 
@@ -30,20 +28,26 @@ async def export_memory(namespace: Namespace, path: Path, *, vectors: bool = Tru
     rows = [Header(embedding_model=embedding[0], dimension=embedding[1]).model_dump_json()]
     for procedure in await read_procedures(namespace.client, namespace.keys):
         rows.append((procedure if vectors else _without_vectors(procedure)).model_dump_json())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + ".part")
-    partial.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as file:
+        file.write("\n".join(rows) + "\n")
     return len(rows) - 1
 
 
 def read_memory(path: Path) -> tuple[Header, list[Procedure]]:
     """An exported memory. Raises `DataError`, which names the line, for what is none."""
-    lines = list(_lines(path))
+    lines = list(numbered_lines(path))
     if not lines:
-        raise DataError(f"{path} is empty; expected a file that `memp memory export` wrote")
-    header = _parse(Header, path, *lines[0])
-    return header, [_procedure(header, path, number, line) for number, line in lines[1:]]
+        raise DataError(f"{path} is empty; expected a file that `{WRITER}` wrote")
+    header = parse_line(Header, path, *lines[0], WRITER)
+    read: list[Procedure] = []
+    taken: set[str] = set()
+    for number, line in lines[1:]:
+        read.append(procedure := _procedure(header, path, number, line))
+        claims = {procedure.id, *([goal_digest(procedure.env, procedure.goal)] if procedure.unique else [])}
+        if claims & taken:
+            raise DataError(f"{path}, line {number}: its id, or the goal that it alone may serve, is an earlier procedure's")
+        taken |= claims
+    return header, read
 
 
 async def import_memory(memory: Memory, path: Path) -> int:
@@ -86,39 +90,16 @@ async def _write(memory: Memory, procedure: Procedure, same: bool) -> Write:
 
 
 def _procedure(header: Header, path: Path, number: int, line: str) -> Procedure:
-    procedure: Procedure = _parse(Procedure, path, number, line)
+    procedure = parse_line(Procedure, path, number, line, WRITER)
+    numbers = [revision.number for revision in procedure.revisions]
+    if numbers != sorted(set(numbers)):
+        raise DataError(f"{path}, line {number}: its revisions are not in order")
     for vector in (procedure.vector, *(fact.vector for fact in procedure.facts)):
-        if vector is not None and not _fits(vector, header.dimension):
+        if vector is not None and not fits(vector, header.dimension):
             raise DataError(f"{path}, line {number}: a vector that is not base64 of {header.dimension} float32 numbers")
     return procedure
-
-
-def _fits(vector: str, dimension: int) -> bool:
-    try:
-        return decode(vector).shape == (dimension,)
-    except ValueError:
-        return False
 
 
 def _without_vectors(procedure: Procedure) -> Procedure:
     facts = tuple(Fact(name=fact.name, value=fact.value) for fact in procedure.facts)
     return procedure.model_copy(update={"vector": None, "facts": facts})
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, line
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} can't be read: {error}") from None
-
-
-def _parse(kind: Any, path: Path, number: int, line: str) -> Any:
-    try:
-        return kind.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the line"
-        raise DataError(f"{path}, line {number}: {where}: {first['msg']}; expected a file that `memp memory export` wrote") from None

@@ -99,7 +99,10 @@ class Updater:
 
 
 def credits(trajectory: Trajectory, success: bool) -> tuple[Use, ...]:
-    """Credit for every procedure that was retrieved, to the revision that was retrieved."""
+    """Credit for every procedure that was retrieved, to the revision that was retrieved; none where it was given before, and only
+    the building is tried again."""
+    if trajectory.retry is not None:
+        return ()
     return tuple(Use(procedure=each.procedure, revision=each.revision, success=success) for each in trajectory.recall.retrieved)
 
 

@@ -50,11 +50,11 @@ async def test_zombie_is_refused_and_changes_nothing(memory: Memory) -> None:
 async def test_trajectory_of_a_closed_epoch_changes_nothing(memory: Memory) -> None:
     played = trajectory(task(0))
     [delivery] = await arrive(memory.namespace, played)
-    await open_namespace(memory.namespace.client, memory.namespace.keys.namespace, overwrite=True)
+    afresh = await open_namespace(memory.namespace.client, memory.namespace.keys.namespace, overwrite=True)
     with pytest.raises(EpochClosed):
         await memory.learn(learned(played, new("p")), played, delivery, NEVER)
     assert await memory.ids() == []
-    assert (await memory.namespace.progress()).version == 0
+    assert (await afresh.progress()).version == 0
 
 
 async def test_change_computed_from_an_older_revision_conflicts_and_leaves_its_event(memory: Memory) -> None:
