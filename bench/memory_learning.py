@@ -9,8 +9,9 @@ import anyio
 
 from bench.memory_corpus import ENV, FACTS, SCRIPT, InstantLLM, procedure
 from bench.report import quantile
+from memory.plan import Deprecation
 from memory.procedure import Cause, Change, Content, Fact, NewProcedure, Revision, Write
-from memory.store import Deprecation, Memory, encode
+from memory.store import Memory, encode
 from memory.update import Policy
 from runtime.bus.consumer import Consumer, Delivery
 from runtime.config import Settings

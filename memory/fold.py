@@ -6,10 +6,11 @@ No model is asked and nothing embedded. What is not memory's (tasks, trajectorie
 import hashlib
 from typing import NamedTuple
 
+from memory.apply import replay
 from memory.changes import History, read_entry
 from memory.procedure import CommittedChange
 from memory.read import CHUNK, procedure_ids, read_procedures
-from memory.store import REBUILDING, open_index, replay
+from memory.store import REBUILDING, open_index
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.bus.scripts import patiently
 from runtime.errors import DataError, ProcedureError, RevisionConflict, UsageError

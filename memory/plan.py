@@ -2,14 +2,21 @@
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 from memory.procedure import Change, CommittedChange, Credit, NewProcedure, Write, goal_digest
 
 
-def plan(
-    change: Change, deprecate_uses: int, deprecate_share: float, committed: CommittedChange | None = None
-) -> tuple[dict[str, Any], list[bytes]]:
+@dataclass(frozen=True)
+class Deprecation:
+    """When a revision is taken out of retrieval: from `uses` uses on, if its share of successes is below `share`."""
+
+    uses: int = 3
+    share: float = 0.5
+
+
+def plan(change: Change, rule: Deprecation, committed: CommittedChange | None = None) -> tuple[dict[str, Any], list[bytes]]:
     """What the script needs of a change: flat fields, and the vectors as bytes, numbered from 1.
 
     A change that was `committed` before is applied with what was decided then.
@@ -21,8 +28,8 @@ def plan(
         "sources": [source.model_dump() for source in change.sources],
         "usage": [[f"{role}:{name}", amount] for role, usage in change.usage.items() for name, amount in usage if amount],
         "tokens": sum(usage.tokens for usage in change.usage.values()),
-        "deprecate_uses": deprecate_uses,
-        "deprecate_share": deprecate_share,
+        "deprecate_uses": rule.uses,
+        "deprecate_share": rule.share,
         **({"replayed": committed.model_dump(exclude={"event"})} if committed else {}),
     }, vectors
 

@@ -1,8 +1,9 @@
 """Going back: a procedure gets an earlier revision's content anew; a deprecated one comes back into retrieval."""
 
+from memory.apply import command
 from memory.procedure import Cause, Change, Procedure, Revision, Write
 from memory.read import read_procedure
-from memory.store import check_whole, command
+from memory.store import check_whole
 from runtime.bus.namespace import Namespace
 from runtime.errors import RevisionConflict, UsageError
 

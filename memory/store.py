@@ -1,39 +1,26 @@
-"""Memory in Redis: what is stored of procedures, and the one way to change it."""
+"""Memory in Redis: what is stored of procedures, bound to one embedding model."""
 
 import base64
-import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import orjson
 
+from memory.apply import command, learn
 from memory.index import ProcedureIndex, Vector
 from memory.local_index import LocalIndex
-from memory.plan import plan
-from memory.procedure import Change, CommittedChange, Procedure, goal_digest
+from memory.plan import Deprecation
+from memory.procedure import Change, Procedure, goal_digest
 from memory.read import procedure_ids, read_procedure, read_procedures
 from memory.redis_index import RedisIndex
 from runtime.bus.consumer import Delivery
-from runtime.bus.namespace import Namespace, dead_letter
+from runtime.bus.namespace import Namespace
 from runtime.bus.scripts import patiently
-from runtime.errors import EmbeddingMismatch, EpochClosed, LeaseLost, RevisionConflict, UsageError
+from runtime.errors import EmbeddingMismatch, UsageError
 from runtime.events import Trajectory
 from runtime.model.embeddings import Embedder
 
-APPLY = Path(__file__).parent / "apply.lua"
 REBUILDING = "rebuilding"
 """Field of the namespace's hash: its memory is not whole yet."""
-
-
-@dataclass(frozen=True)
-class Deprecation:
-    """When a revision is taken out of retrieval: from `uses` uses on, if its share of successes is below `share`."""
-
-    uses: int = 3
-    share: float = 0.5
 
 
 class Memory:
@@ -74,80 +61,12 @@ class Memory:
     async def learn(
         self, change: Change, trajectory: Trajectory, delivery: Delivery, rule: Deprecation, *, give_up: str | None = None
     ) -> None:
-        """Apply what a trajectory taught and acknowledge its event, in one step and once.
-
-        With `give_up` (why building failed for good) a dead letter of the build is written along. Raises
-        `RevisionConflict` where a procedure moved on meanwhile, `NotYourTurn` where a group must be waited for,
-        `LeaseLost` where the event is another's now.
-        """
-        task = trajectory.task
-        letter = dead_letter(delivery, f"build: {give_up}", task=task.id).model_dump_json() if give_up else ""
-        index = "" if task.group is None else task.index
-        answer = await _apply(
-            self.namespace, change, rule, task.epoch, (*delivery.fence, trajectory.mark, index), task.group, task.id, letter
-        )
-        if answer == b"turn":
-            raise NotYourTurn(f"task {task.id} waits for its group")
-        if answer == b"lost":
-            raise LeaseLost(f"entry {delivery.entry} is another's now")
+        """Apply what a trajectory taught; see `memory.apply.learn`."""
+        await learn(self.namespace, change, trajectory, delivery, rule, give_up=give_up)
 
     async def command(self, change: Change) -> None:
         """Apply what a person asked for (an import). Raises `RevisionConflict`."""
         await command(self.namespace, change)
-
-
-class NotYourTurn(RevisionConflict):
-    """Grouped mode: the group has not ended, or an earlier task of it is not applied yet. Try again later."""
-
-
-async def command(namespace: Namespace, change: Change) -> None:
-    """Apply what a person asked for, where no model is needed. Raises `RevisionConflict`."""
-    event = ("", "", "", 0, f"command:{secrets.token_hex(8)}", "")
-    await _apply(namespace, change, Deprecation(), namespace.epoch, event, None, "-", "")
-
-
-async def replay(namespace: Namespace, committed: CommittedChange) -> None:
-    """Apply what a changes stream recorded, as the next version; what stands in this memory's own stream already does nothing.
-
-    Raises `RevisionConflict` where this memory is not in the state that the change was applied to.
-    """
-    event = ("", "", "", 0, committed.event.trajectory or "", "")
-    await _apply(namespace, committed.event, Deprecation(), namespace.epoch, event, None, "-", "", committed)
-
-
-async def _apply(
-    namespace: Namespace,
-    change: Change,
-    rule: Deprecation,
-    epoch: int,
-    event: tuple[Any, ...],
-    group: int | None,
-    task: str,
-    letter: str,
-    committed: CommittedChange | None = None,
-) -> bytes:
-    keys = namespace.keys
-    planned, vectors = plan(change, rule.uses, rule.share, committed)
-    answer: bytes = await namespace.scripts.call(
-        APPLY,
-        [
-            keys.meta,
-            keys.trajectories,
-            keys.changes,
-            keys.applied(epoch),
-            keys.progress(epoch),
-            keys.group(epoch, group),
-            keys.goals,
-            keys.journal(epoch, f"curator:{task}"),
-            keys.dead,
-        ],
-        [keys.prefix, epoch, *event, "" if change.empty else change.model_dump_json(), orjson.dumps(planned), letter, *vectors],
-    )
-    if answer == b"epoch":
-        raise EpochClosed(f"namespace {keys.namespace} was started afresh by another run")
-    if answer == b"conflict":
-        raise RevisionConflict("a procedure was revised meanwhile; compute the change anew")
-    return answer
 
 
 async def open_memory(namespace: Namespace, embedder: Embedder, *, search: bool, exact_up_to: int) -> Memory:

@@ -6,10 +6,12 @@ import anyio
 import structlog
 from pydantic import ValidationError
 
-from envs.registry import describe, names
+from envs.registry import describe, is_allowed
+from memory.apply import NotYourTurn
 from memory.build import Builder, FactExtractor
+from memory.plan import Deprecation
 from memory.procedure import Change, Form, goal_digest
-from memory.store import Deprecation, Memory, NotYourTurn
+from memory.store import Memory
 from memory.update import Policy, Updater, credits
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.journal import Journal, JournaledLLM, opened_journal
@@ -17,8 +19,9 @@ from runtime.bus.pump import Pump, Work
 from runtime.bus.scripts import is_away
 from runtime.config import Settings
 from runtime.errors import BusError, LLMRejected, ProcedureError, RevisionConflict, ServerError, UsageError
-from runtime.events import Trajectory
+from runtime.events import Trajectory, unreadable
 from runtime.keys import CURATORS
+from runtime.masking import masked
 from runtime.model.llm import LLM, Sampling
 from workers.queues import Queues
 from workers.turns import Turns
@@ -51,6 +54,10 @@ class MemoryCurator:
     def __post_init__(self) -> None:
         self.turns = Turns(self.memory.namespace)
 
+    @property
+    def _rule(self) -> Deprecation:
+        return Deprecation(self.settings.deprecate_uses, self.settings.deprecate_share)
+
     def pump(self) -> Pump:
         namespace = self.memory.namespace
         name = consumer_name("curator")
@@ -70,18 +77,25 @@ class MemoryCurator:
     async def _work(self, work: Work) -> None:
         namespace, delivery = self.memory.namespace, work.delivery
         try:
-            trajectory = Trajectory.model_validate_json(delivery.payload or b"")
+            trajectory = Trajectory.read(delivery.payload)
         except ValidationError as error:
             log.error("trajectory_unreadable", entry=delivery.entry)
-            await namespace.drop(delivery, f"unreadable trajectory: {error.errors()[0]['msg']}")
+            await namespace.drop(delivery, f"unreadable trajectory: {unreadable(error)}")
             return
         if trajectory.task.epoch > namespace.epoch:
+            if await namespace.is_current():
+                await namespace.drop(delivery, f"epoch {trajectory.task.epoch} has not begun")
+                return
             raise UsageError(f"namespace {namespace.keys.namespace} was started afresh: start this curator again, too")
         if trajectory.task.epoch < namespace.epoch:
-            await namespace.drop(delivery, None)
+            log.warning("trajectory_of_closed_epoch", entry=delivery.entry, epoch=trajectory.task.epoch)
+            await namespace.finish(delivery)
             return
-        if trajectory.task.env not in names():
-            await namespace.drop(delivery, f"unknown environment {trajectory.task.env!r}")
+        if trajectory.id != f"{trajectory.task.epoch}:{trajectory.task.id}":  # by its id it is applied once
+            await namespace.drop(delivery, "its id is not <epoch>:<task id>")
+            return
+        if not is_allowed(trajectory.task.env, self.settings):
+            await namespace.drop(delivery, f"unknown environment {trajectory.task.env!r:.80}: MEMP_ENVIRONMENTS names those of one's own")
             return
         with structlog.contextvars.bound_contextvars(trajectory=trajectory.id, attempt=delivery.deliveries):
             success = trajectory.reward >= describe(trajectory.task.env).success_reward
@@ -103,6 +117,9 @@ class MemoryCurator:
         return [goal_digest(task.env, task.goal)] if self.policy.same_goal == "merge" else []
 
     async def _learn(self, work: Work, trajectory: Trajectory, success: bool) -> None:
+        if await self.memory.has_learned(trajectory):  # its event came twice: no model need be asked
+            await self.memory.learn(Change(kind="learned", trajectory=trajectory.id), trajectory, work.delivery, self._rule)
+            return
         key = self.memory.namespace.keys.journal(trajectory.task.epoch, f"curator:{trajectory.task.id}")
         async with opened_journal(self.memory.namespace.client, key, work.delivery, self.memory.namespace.scripts) as journal:
             await self._absorb(work, trajectory, success, journal)
@@ -132,28 +149,32 @@ class MemoryCurator:
         """The change, and why building failed for good; the credit is due in any case, but for an aborted episode."""
         if trajectory.outcome == "aborted":
             return Change(kind="learned", trajectory=trajectory.id), None
-        facts = FactExtractor(llm, self.sampling, describe)
-        updater = Updater(self.memory, Builder(llm, self.sampling, self.form, describe), facts, self.policy)
         attempts = await self._count_attempt(journal, delivery)
         try:
             if attempts > self.settings.max_deliveries:
                 raise ProcedureError(f"{attempts - 1} curators ended while building it")
-            change = await updater.change(trajectory, success=success)
+            change = await self._updater(llm).change(trajectory, success=success)
         except NO_BUILD_ERRORS:
             raise
         except Exception as error:
             if is_away(error) or attempts < self.settings.max_deliveries:
                 raise
-            failure = f"{type(error).__name__}: {error}"
+            failure = masked(f"{type(error).__name__}: {error}")
             log.error("build_failed", reason=failure)
             uses = credits(trajectory, success)
             return Change(kind="build_failed", trajectory=trajectory.id, uses=uses, reason=failure, usage=llm.spent), failure
+        if trajectory.task.group is not None:  # it may wait for long now
+            await journal.put(f"built:{delivery.deliveries}", b"")
         return change.model_copy(update={"usage": llm.spent}), None
 
+    def _updater(self, llm: JournaledLLM) -> Updater:
+        builder, facts = Builder(llm, self.sampling, self.form, describe), FactExtractor(llm, self.sampling, describe)
+        return Updater(self.memory, builder, facts, self.policy)
+
     async def _count_attempt(self, journal: Journal, delivery: Delivery) -> int:
-        """Deliveries in which this build was begun: those that only waited for their turn are none."""
+        """Deliveries in which this build was begun and not ended: those that only waited for their turn, before or after, are none."""
         await journal.put(f"attempt:{delivery.deliveries}", b"")
-        return journal.count("attempt:")
+        return journal.count("attempt:") - journal.count("built:")
 
     async def _turn(self, work: Work, trajectory: Trajectory) -> None:
         """In grouped mode, wait for the whole group and the tasks before this one, without keeping a slot."""
@@ -162,7 +183,6 @@ class MemoryCurator:
         await self.turns.wait(trajectory.task)
 
     async def _apply(self, work: Work, change: Change, trajectory: Trajectory, failure: str | None) -> None:
-        rule = Deprecation(self.settings.deprecate_uses, self.settings.deprecate_share)
-        await self.memory.learn(change, trajectory, work.delivery, rule, give_up=failure)
+        await self.memory.learn(change, trajectory, work.delivery, self._rule, give_up=failure)
         self.turns.passed(trajectory.task)
         log.info("trajectory_applied", writes=len(change.writes), uses=len(change.uses), kind=change.kind)

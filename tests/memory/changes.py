@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from memory.index import Vector
+from memory.plan import Deprecation
 from memory.procedure import Cause, Change, Content, Fact, Kind, NewProcedure, Procedure, Revision, Source, Write
-from memory.store import Deprecation, Memory, encode
+from memory.store import Memory, encode
 from memory.update import credits
 from runtime.bus.consumer import Delivery
 from runtime.events import Trajectory

@@ -2,7 +2,8 @@
 
 import pytest
 
-from memory.store import Deprecation, Memory
+from memory.plan import Deprecation
+from memory.store import Memory
 from tests.events import task, trajectory
 from tests.memory.changes import EAGER, learn, put, revise, stored
 from tests.memory.changes import new as make

@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
+from memory.apply import command, replay
 from memory.changes import History, archive_changes, open_history
 from memory.fold import Fingerprint, fingerprint, rebuild
 from memory.index import ProcedureIndex
 from memory.procedure import Change, CommittedChange, Source
-from memory.store import Memory, command, replay
+from memory.store import Memory
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.errors import RevisionConflict, UsageError
 from runtime.server import connect

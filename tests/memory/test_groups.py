@@ -2,7 +2,8 @@
 
 import pytest
 
-from memory.store import Memory, NotYourTurn
+from memory.apply import NotYourTurn
+from memory.store import Memory
 from runtime.bus.consumer import Delivery
 from runtime.events import Trajectory
 from tests.events import task, trajectory

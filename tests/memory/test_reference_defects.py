@@ -15,9 +15,10 @@ from experiments.config import RunConfig, make_tasks
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import Server, stand_in
 from memory.build import Builder, FactExtractor
+from memory.plan import Deprecation
 from memory.procedure import SameGoal
 from memory.retrieve import Retriever, Thresholds
-from memory.store import Deprecation, Memory
+from memory.store import Memory
 from memory.update import Policy, Updater
 from runtime.bus.namespace import open_namespace
 from runtime.config import Settings

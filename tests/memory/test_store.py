@@ -5,8 +5,9 @@ import pytest
 
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import stand_in
+from memory.plan import Deprecation
 from memory.procedure import Change, Source
-from memory.store import Deprecation, Memory
+from memory.store import Memory
 from runtime.bus.namespace import open_namespace
 from runtime.errors import EmbeddingMismatch, EpochClosed, LeaseLost, RevisionConflict
 from runtime.keys import RECORDER

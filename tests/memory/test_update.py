@@ -10,8 +10,9 @@ from envs.registry import describe
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import Server, stand_in
 from memory.build import Builder, FactExtractor
+from memory.plan import Deprecation
 from memory.procedure import Change, Revision, SameGoal, Update
-from memory.store import Deprecation, Memory, decode
+from memory.store import Memory, decode
 from memory.update import Policy, Updater, better
 from runtime.errors import RevisionConflict
 from runtime.model.llm import Sampling

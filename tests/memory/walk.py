@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from memory.index import Vector
+from memory.plan import Deprecation
 from memory.procedure import Change, Procedure, Source
 from memory.revert import revert
-from memory.store import Deprecation, Memory
+from memory.store import Memory
 from memory.transfer import export_memory, import_memory
 from runtime.events import Trajectory
 from tests.events import task, trajectory
