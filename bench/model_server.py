@@ -48,15 +48,18 @@ class Player:
         opening = next(message["content"] for message in messages if message["role"] == "user")
         commands = self._answers[opening]
         at = sum(message["role"] == "assistant" for message in messages)
-        text = f"Thought: this comes next.\nAction: {commands[min(at, len(commands) - 1)]}"
-        tokens = len(body) // 4
-        return BODY % (orjson.dumps(text), tokens, tokens + 12)
+        return spoken(f"Thought: this comes next.\nAction: {commands[min(at, len(commands) - 1)]}", len(body) // 4)
 
     def stats(self) -> bytes:
         """The figures so far."""
         return orjson.dumps(
             {"answered": self.answered, "latency": self.latency, "first": self.first, "cpu": time.process_time(), "now": time.monotonic()}
         )
+
+
+def spoken(text: str, tokens: int) -> bytes:
+    """A chat answer to a request of so many tokens."""
+    return BODY % (orjson.dumps(text), tokens, tokens + 12)
 
 
 class Connection(asyncio.Protocol):

@@ -12,7 +12,6 @@ from typing import Any
 import anyio
 import structlog
 from anyio.abc import Process
-from pydantic import SecretStr
 
 from envs.link import Link
 from runtime.config import Settings
@@ -23,6 +22,9 @@ log = structlog.get_logger()
 CLOSE_TIMEOUT = 3.0
 """Seconds that a process may take to end once it is told to; then it is killed."""
 _STDERR = 2
+_KEPT_BACK = {"redis_url", "api_key", "base_url", "embedding_api_key", "embedding_base_url"}
+_SECRETS = {"REDIS_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "EMBEDDING_MODEL_KEY", "EMBEDDING_MODEL_BASE_URL"}
+"""Variables that no environment needs: what it does, and prints when it fails, is other people's code."""
 
 
 class Child:
@@ -60,9 +62,8 @@ class Forks:
     """A fork server, as the worker sees it. Requests may be sent at once; they wait in the socket until it is up."""
 
     def __init__(self, settings: Settings) -> None:
-        """The settings are what environments are made with; secrets stay here."""
-        secrets = {name for name, value in settings if isinstance(value, SecretStr)}
-        self._settings = settings.model_dump(mode="json", exclude=secrets)
+        """The settings are what environments are made with; keys and addresses of others stay here."""
+        self._settings = settings.model_dump(mode="json", exclude=_KEPT_BACK)
         ours, self._theirs = socket.socketpair()
         self._link = Link(ours)
         self._process: Process | None = None
@@ -119,7 +120,7 @@ class Forks:
             stdout=_STDERR,  # What a library prints must not be taken for the worker's own output.
             stderr=None,
             pass_fds=[self._theirs.fileno()],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env={name: value for name, value in os.environ.items() if name not in _SECRETS} | {"OMP_NUM_THREADS": "1"},
         )
         self._theirs.close()
 

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+import structlog
 
 from envs import wire
+
+log = structlog.get_logger()
 
 _CHUNK = 1 << 16
 
@@ -42,7 +45,7 @@ class Link:
             return len(data)  # It has ended; the reader sees that too, and tells.
 
     async def run(self, take: Callable[[dict[str, Any]], None]) -> None:
-        """Give each message that comes to `take`, until the other process has ended."""
+        """Give each message that comes to `take`, until the other process has ended, or what comes can't be understood."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._flush)
             await self._read(take)
@@ -58,8 +61,13 @@ class Link:
             except OSError:
                 data = b""
             self.broken = not data
-            for message in self._frames.feed(data):
-                take(message)
+            try:
+                for message in self._frames.feed(data):
+                    take(message)
+            except (wire.Garbled, KeyError, TypeError, ValueError) as error:
+                # Something in that process has written to its socket. That process is killed for it, and this one goes on.
+                log.error("env_message_garbled", reason=f"{type(error).__name__}: {error}")
+                return
 
     async def _flush(self) -> None:
         while True:

@@ -98,7 +98,20 @@ def serve(end: socket.socket, name: str, settings: Settings) -> None:
         answer = {"id": request["id"], **_answer(host.handle, request)}
         if request["op"] == "reset":
             answer["memory"] = _memory()
-        end.sendall(wire.pack(answer))
+        end.sendall(_packed(answer))
+
+
+def _packed(answer: dict[str, Any]) -> bytes:
+    """The answer, or that it is none: what an environment of one's own gives may be anything."""
+    try:
+        packed = wire.pack(answer)
+    except TypeError as error:
+        what = f"what is not JSON ({error})"
+    else:
+        if len(packed) <= wire.MAX_MESSAGE:
+            return packed
+        what = f"{len(packed) >> 20} MiB, more than the {wire.MAX_MESSAGE >> 20} that are read"
+    return wire.pack({"id": answer["id"], "error": ["EnvError", f"the environment answered with {what}"]})
 
 
 def run(end: socket.socket, name: str, settings: dict[str, Any]) -> NoReturn:

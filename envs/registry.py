@@ -1,6 +1,7 @@
 """The environments by name, each imported only when it is asked for: their libraries are slow to import.
 
-An environment of one's own is named by its module's dotted path and offers what `EnvModule` lists.
+An environment of one's own is named by its module's dotted path and offers what `EnvModule` lists; `Settings.environments`
+says which of these events may name.
 """
 
 import importlib
@@ -33,6 +34,11 @@ class EnvModule(Protocol):
 def names() -> list[str]:
     """The environments that come with memp."""
     return sorted(_MODULES)
+
+
+def is_allowed(env: str, settings: Settings) -> bool:
+    """Whether an event from a stream may have this environment opened: not just any module that happens to be importable."""
+    return env in _MODULES or env in settings.environments
 
 
 def _module(env: str) -> EnvModule:

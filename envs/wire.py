@@ -8,11 +8,13 @@ order: `{"id", "result"}` with the text of a reset, the four fields of a `StepRe
 """
 
 import struct
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import orjson
 
 LENGTH = struct.Struct(">I")
+MAX_MESSAGE = 64 << 20
+"""Bytes of one message: what an environment answers must fit."""
 
 
 def pack(message: dict[str, Any]) -> bytes:
@@ -30,30 +32,52 @@ def _cleaned(value: Any) -> Any:
     return {key: _cleaned(part) for key, part in value.items()} if isinstance(value, dict) else value  # pyright: ignore
 
 
+class Garbled(Exception):
+    """What came is no message: nothing behind it can be understood either."""
+
+
 def read(stream: BinaryIO) -> dict[str, Any] | None:
-    """The next message of a blocking stream; None at its end, also where that cuts a message off."""
+    """The next message of a blocking stream; None at its end, also where that cuts a message off. Raises `Garbled`."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
-    (length,) = LENGTH.unpack(head)
+    length = _length(head, 0)
     body = stream.read(length)
-    return orjson.loads(body) if len(body) == length else None
+    return _message(body) if len(body) == length else None
 
 
 class Frames:
     """Cuts what a socket gives, in whatever pieces, into messages."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """The messages that are complete with these bytes."""
-        data, start, messages = self._rest + data, 0, list[dict[str, Any]]()
-        while len(data) >= (body := start + LENGTH.size):
-            end = body + LENGTH.unpack_from(data, start)[0]
-            if len(data) < end:
+        """The messages that are complete with these bytes. Raises `Garbled`."""
+        rest, start, messages = self._rest, 0, list[dict[str, Any]]()
+        rest += data
+        while len(rest) >= (body := start + LENGTH.size):
+            end = body + _length(rest, start)
+            if len(rest) < end:
                 break
-            messages.append(orjson.loads(data[body:end]))
+            messages.append(_message(rest[body:end]))
             start = end
-        self._rest = data[start:]
+        del rest[:start]
         return messages
+
+
+def _length(data: bytes | bytearray, start: int) -> int:
+    length: int = LENGTH.unpack_from(data, start)[0]
+    if length > MAX_MESSAGE:
+        raise Garbled(f"a message of {length} bytes, more than {MAX_MESSAGE}")
+    return length
+
+
+def _message(body: bytes | bytearray) -> dict[str, Any]:
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Garbled(f"a message that is not JSON ({error})") from None
+    if not isinstance(message, dict):
+        raise Garbled("a message that is no object")
+    return cast(dict[str, Any], message)

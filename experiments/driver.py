@@ -86,13 +86,15 @@ class Run:
             self.snapshot.phase = "building memory"
             experience = read_experience(self.config, self.namespace.epoch)
             self.experience = self.snapshot.total = len(experience)
-            if (await self.namespace.progress()).applied >= len(experience):
-                return  # built before this run was resumed: from here on memory is frozen
-            await register_group(self.namespace.client, self.namespace.keys.trajectories, CURATORS)
-            await self.namespace.submit_trajectories(experience)
-            self.start_curator()
-            await self._until(lambda progress: progress.applied >= len(experience))
-            await self.fleet.stop("curator")
+            built = (await self.namespace.progress()).consumed >= len(experience)
+            if not built or await self.namespace.unlearned():  # builds may have been put back since
+                await register_group(self.namespace.client, self.namespace.keys.trajectories, CURATORS)
+                await self.namespace.submit_trajectories(experience)
+                self.start_curator()
+                await self._until(lambda progress: progress.consumed >= len(experience))
+                await self._until_learned()
+                await self.fleet.stop("curator")
+            # From here on memory is frozen.
             await self.namespace.remove_group(self.namespace.keys.trajectories, CURATORS)
 
     async def episodes(self, recorder: Recorder, tasks: list[Task]) -> None:
@@ -105,10 +107,12 @@ class Run:
             self.fleet.start(f"worker-{number}", "worker", "--exp-name", self.config.exp_name)
         played = 0
         for group in _groups(tasks):
-            await self.namespace.submit_tasks(group)
+            if await self.namespace.submit_tasks(group) < len(group):  # resumed: what somebody has trimmed away since is added again
+                await self.namespace.restore_tasks(group)
             played += len(group)
             await self._until(lambda progress, due=played: self._settled(progress) >= due)
             await self._until(lambda _progress, due=played: recorder.recorded >= due)
+        await self._until_learned()
 
     def start_curator(self) -> None:
         config = self.config
@@ -119,7 +123,12 @@ class Run:
 
     def _settled(self, progress: Progress) -> int:
         """Tasks of which nothing more will come; the trajectories that memory was built from are no tasks."""
-        return progress.applied + progress.dead if self.config.learns else progress.settled - self.experience
+        return progress.consumed + progress.dead if self.config.learns else progress.settled - self.experience
+
+    async def _until_learned(self) -> None:
+        """Builds that were put back are no tasks: wait for them, too."""
+        while await self.namespace.unlearned():  # noqa: ASYNC110 - of other processes, which have no event of ours
+            await anyio.sleep(POLL)
 
     async def _until(self, done: Callable[[Progress], bool]) -> None:
         while True:
@@ -139,7 +148,7 @@ async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show:
     async with _opened(config, settings, overwrite, show) as run:
         folder = run.folder
         await run.offline_memory()
-        recorder = Recorder(run.namespace, folder / "episodes.jsonl", settings.lease)
+        recorder = Recorder(run.namespace, folder / "episodes.jsonl", settings.lease, tasks)
         await recorder.open()
         run.snapshot.rows = recorder.rows
         async with open_tasks() as background:
@@ -208,6 +217,7 @@ def _environment(config: RunConfig, settings: Settings, server: Server) -> dict[
         "MEMP_ENV_PROCESSES": str(min(processes, settings.env_processes)),
         "MEMP_LOG_LEVEL": settings.log_level,
         "MEMP_ENGINE": settings.engine,
+        "MEMP_ENVIRONMENTS": ",".join({*settings.environments, config.env}),
         "MEMP_DATA_DIR": str(settings.data_dir.absolute()),
         **_endpoints(settings),
     }

@@ -66,8 +66,8 @@ def _figures(snapshot: Snapshot) -> str:
     steps = f"steps {fmean(row.steps for row in counted):.1f}" if counted else ""
     progress = snapshot.progress
     parts = [success, steps, f"in flight {snapshot.in_flight}", f"procedures {progress.procedures}", f"tokens {_short(progress.tokens)}"]
-    if progress.dead:
-        parts.append(f"dead letters {progress.dead}")
+    if progress.dead or progress.dropped:
+        parts.append(f"dead letters {progress.dead + progress.dropped}")
     return ", ".join(part for part in parts if part)
 
 

@@ -1,18 +1,19 @@
 """The recorder: the driver's own consumer of trajectories, which writes each down before it acknowledges it."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import anyio
 import structlog
 from anyio.to_thread import run_sync
 from pydantic import ValidationError
 
-from experiments.results import EpisodeLog, EpisodeRow, dead_row, read_rows, row
+from experiments.results import EpisodeLog, EpisodeRow, dead_row, final, read_rows, row
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
-from runtime.bus.namespace import Namespace
-from runtime.bus.scripts import CONNECTION_ERRORS
-from runtime.events import DeadLetter, Task, Trajectory
+from runtime.bus.dead import Letter, read_letters
+from runtime.bus.namespace import Namespace, dead_letter
+from runtime.bus.scripts import CONNECTION_ERRORS, patiently
+from runtime.events import Task, Trajectory, trajectory_place, unreadable
 from runtime.keys import RECORDER
 
 log = structlog.get_logger()
@@ -21,13 +22,15 @@ BATCH = 100
 
 
 class Recorder:
-    """Appends every episode of the run to `episodes.jsonl`; what was recorded before a crash is not recorded twice."""
+    """Appends every episode of the run to `episodes.jsonl`; what was recorded before a crash is not recorded twice. `tasks` are
+    the run's, by which those are known whose events can't be read."""
 
-    def __init__(self, namespace: Namespace, path: Path, lease: float) -> None:
+    def __init__(self, namespace: Namespace, path: Path, lease: float, tasks: Sequence[Task]) -> None:
         self._namespace = namespace
+        self._tasks = {task.id: task for task in tasks}
         self._log = EpisodeLog(path)
         self.rows = read_rows(path) if path.is_file() else []
-        self._dead_seen = "-"
+        self._dead_seen: str | None = None
         keys = namespace.keys
         self._consumer = Consumer(namespace.client, keys.trajectories, RECORDER, name=consumer_name("recorder"), lease=lease)
 
@@ -38,54 +41,81 @@ class Recorder:
     async def open(self) -> None:
         """Register with the trajectory stream, before any task is submitted, and take over what a dead driver held."""
         await self._consumer.register()
-        self._consumer.lease = 0.0
-        while deliveries := await self._consumer.reclaim(BATCH):
-            await self._record(deliveries)
+        await self._take_over()
 
     async def run(self) -> None:
         """Record for ever; ended by cancelling."""
         while True:
             try:
-                await self._record(await self._consumer.read(BATCH, block=0.5))
-                await self._record_dead()
+                await self._take_over()  # also what was delivered while a connection broke: nobody would deliver it again
+                while True:
+                    await self._record(await self._consumer.read(BATCH, block=0.5))
+                    await self._record_dead()
             except CONNECTION_ERRORS as error:
                 log.warning("redis_away", error=str(error))
                 await anyio.sleep(0.5)
 
     async def close(self) -> None:
-        """Leave the stream: what only this group held back can go."""
+        """Record what came after all that was waited for (tasks that were put back), and leave the stream: what only this group
+        held back can go."""
+        while deliveries := await patiently(lambda: self._consumer.read(BATCH, block=0.001)):
+            await self._record(deliveries)
+        await self._take_over()
         await self._namespace.remove_group(self._namespace.keys.trajectories, RECORDER)
         self._log.close()
 
+    async def _take_over(self) -> None:
+        """Record what was delivered, to whomever, and not acknowledged."""
+        self._consumer.lease = 0.0
+        while deliveries := await self._consumer.reclaim(BATCH):
+            await self._record(deliveries)
+
     async def _record(self, deliveries: list[Delivery]) -> None:
-        trajectories = [(delivery.entry, _read(delivery)) for delivery in deliveries]
-        await self._append([row(each, entry) for entry, each in trajectories if each and each.task.epoch == self._namespace.epoch])
+        await self._append([each for delivery in deliveries if (each := self._row(delivery))])
         for delivery in deliveries:
             await self._namespace.finish(delivery)
 
+    def _row(self, delivery: Delivery) -> EpisodeRow | None:
+        """None for what is no episode of this epoch, or was recorded before its build was put back."""
+        try:
+            trajectory = Trajectory.read(delivery.payload)
+        except ValidationError as error:
+            log.error("trajectory_unreadable", entry=delivery.entry)
+            return self._unreadable(delivery, f"unreadable trajectory: {unreadable(error)}")
+        ours = trajectory.task.epoch == self._namespace.epoch and trajectory.retry is None
+        return row(trajectory, delivery.entry) if ours else None
+
+    def _unreadable(self, delivery: Delivery, reason: str) -> EpisodeRow | None:
+        """The row of an episode that is known by its task alone; the curator is who dead-letters it."""
+        place = trajectory_place(delivery.payload or b"")
+        task = self._tasks.get(place.id) if place and place.epoch == self._namespace.epoch else None
+        if task is None:
+            return None
+        return dead_row(task, dead_letter(delivery, reason), delivery.entry).model_copy(update={"entry": delivery.entry})
+
     async def _record_dead(self) -> None:
         """Dead letters of tasks stay on their stream, for a person to look at; they are only read here."""
-        since = self._dead_seen if self._dead_seen == "-" else f"({self._dead_seen}"
-        entries: Any = await self._namespace.client.xrange(self._namespace.keys.dead, since, "+", count=BATCH)
         rows: list[EpisodeRow] = []
-        for entry, fields in entries:
-            letter = DeadLetter.model_validate_json(fields[b"event"])
-            if letter.stream == self._namespace.keys.tasks and letter.task is not None:
-                rows.append(dead_row(Task.model_validate_json(letter.payload), letter, entry.decode()))
-            self._dead_seen = entry.decode()
+        async for letter in read_letters(self._namespace, self._dead_seen):
+            if task := self._dead_task(letter):
+                rows.append(dead_row(task, letter.said, letter.id))
+            self._dead_seen = letter.id
         await self._append(rows)
 
+    def _dead_task(self, letter: Letter) -> Task | None:
+        if letter.kind(self._namespace) != "task":
+            return None
+        try:
+            return self._tasks.get(letter.said.task or "") or Task.model_validate_json(letter.said.payload)
+        except ValidationError:
+            return None
+
     async def _append(self, rows: list[EpisodeRow]) -> None:
-        new = [each for each in rows if each.task_id not in self._log.tasks]
-        if new:
-            await run_sync(self._log.append, new)
-            self.rows += new
-
-
-def _read(delivery: Delivery) -> Trajectory | None:
-    """The trajectory, or None where it can't be read; the curator is who dead-letters it."""
-    try:
-        return Trajectory.model_validate_json(delivery.payload or b"")
-    except ValidationError:
-        log.error("trajectory_unreadable", entry=delivery.entry)
-        return None
+        new = self._log.fresh(rows)
+        if not new:
+            return
+        again = any(each.task_id in self._log.dead for each in new)
+        await run_sync(self._log.append, new)
+        self.rows += new
+        if again:
+            self.rows[:] = final(self.rows)

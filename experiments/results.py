@@ -3,7 +3,7 @@
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -115,7 +115,8 @@ def _of_task(task: Task) -> dict[str, Any]:
 
 
 class EpisodeLog:
-    """Append-only writer of `episodes.jsonl`: what `append` has returned for is on disk, once.
+    """Append-only writer of `episodes.jsonl`: what `append` has returned for is on disk, once. Only after the row of a dead task
+    there may be another, of the same task put back.
 
     A last line that a crash tore is cut off on opening. Raises `DataError` where another line is malformed, `MempError`
     where the file can't be written. Its calls block for the disk: call them from a thread.
@@ -126,6 +127,7 @@ class EpisodeLog:
         rows, size = _opened(path)
         self.entries = {each.entry for each in rows}
         self.tasks = {each.task_id for each in rows}
+        self.dead = {each.task_id for each in final(rows) if each.outcome == "dead"}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -136,16 +138,25 @@ class EpisodeLog:
             raise _unwritable(path, error) from None
 
     def append(self, rows: Iterable[EpisodeRow]) -> int:
-        """Write the rows whose entry and task are both new; returns how many. On an error none of them is there."""
-        fresh: dict[str, EpisodeRow] = {}
-        for each in rows:
-            if each.entry not in self.entries and each.task_id not in self.tasks:
-                fresh.setdefault(each.task_id, each)
+        """Write the rows that are `fresh`; returns how many. On an error none of them is there."""
+        fresh = self.fresh(rows)
         if fresh:
-            self._write("".join(f"{each.model_dump_json()}\n" for each in fresh.values()).encode())
-            self.entries.update(each.entry for each in fresh.values())
-            self.tasks.update(fresh)
+            self._write("".join(f"{each.model_dump_json()}\n" for each in fresh).encode())
+            self.entries.update(each.entry for each in fresh)
+            self.tasks.update(each.task_id for each in fresh)
+            self.dead.difference_update(each.task_id for each in fresh)
+            self.dead.update(each.task_id for each in fresh if each.outcome == "dead")
         return len(fresh)
+
+    def fresh(self, rows: Iterable[EpisodeRow]) -> list[EpisodeRow]:
+        """Those whose entry is new, and whose task is new or dead so far; one per task."""
+        found: dict[str, EpisodeRow] = {}
+        for each in rows:
+            open_still = each.task_id not in self.tasks or each.task_id in self.dead
+            taken = found.get(each.task_id)
+            if each.entry not in self.entries and open_still and (taken is None or taken.outcome == "dead"):
+                found[each.task_id] = each
+        return list(found.values())
 
     def _write(self, data: bytes) -> None:
         size = os.fstat(self._file).st_size
@@ -169,7 +180,7 @@ class EpisodeLog:
 
 
 def read_rows(path: Path) -> list[EpisodeRow]:
-    """All lines, in the order of recording; one still being written is left out.
+    """All episodes, in the order of recording, each task once; a line still being written is left out.
 
     Raises `DataError` where the file is missing or a line is malformed.
     """
@@ -177,7 +188,13 @@ def read_rows(path: Path) -> list[EpisodeRow]:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} can't be read ({error.strerror}): name the folder of a run that has recorded episodes") from None
-    return _parse(path, data[: data.rfind(b"\n") + 1])
+    return final(_parse(path, data[: data.rfind(b"\n") + 1]))
+
+
+def final(rows: Sequence[EpisodeRow]) -> list[EpisodeRow]:
+    """Without the rows of dead tasks that were put back and have another since."""
+    last = {each.task_id: place for place, each in enumerate(rows)}
+    return [each for place, each in enumerate(rows) if each.outcome != "dead" or last[each.task_id] == place]
 
 
 def _opened(path: Path) -> tuple[list[EpisodeRow], int]:
@@ -197,7 +214,7 @@ def _opened(path: Path) -> tuple[list[EpisodeRow], int]:
 def _is_json(line: bytes) -> bool:
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from runtime.masking import hide, url_secrets
 
 EngineKind = Literal["fast", "stock"]
 """What plays ALFWorld's games: our engine, or TextWorld's."""
@@ -13,6 +15,10 @@ EngineKind = Literal["fast", "stock"]
 
 def _data_home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "memp"
+
+
+def _listed(given: object) -> object:
+    return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
 
 
 class Settings(BaseSettings):
@@ -31,11 +37,12 @@ class Settings(BaseSettings):
 
     api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     """OPENAI_API_KEY: key of the chat endpoint; None is refused by a remote endpoint."""
-    base_url: str | None = Field(default=None, validation_alias=AliasChoices("OPENAI_BASE_URL", "OPENAI_API_BASE"))
-    """OPENAI_BASE_URL or OPENAI_API_BASE: chat endpoint; None is OpenAI's own."""
+    base_url: str | None = Field(default=None, repr=False, validation_alias=AliasChoices("OPENAI_BASE_URL", "OPENAI_API_BASE"))
+    """OPENAI_BASE_URL or OPENAI_API_BASE: chat endpoint; None is OpenAI's own. A user and password in it (`https://user:password@host/v1`)
+    are sent in place of the key."""
     embedding_api_key: SecretStr | None = Field(default=None, validation_alias="EMBEDDING_MODEL_KEY")
     """EMBEDDING_MODEL_KEY: key of the embedding endpoint; None takes the chat endpoint's."""
-    embedding_base_url: str | None = Field(default=None, validation_alias="EMBEDDING_MODEL_BASE_URL")
+    embedding_base_url: str | None = Field(default=None, repr=False, validation_alias="EMBEDDING_MODEL_BASE_URL")
     """EMBEDDING_MODEL_BASE_URL: embedding endpoint; None takes the chat endpoint's."""
     embedding_model: str = "text-embedding-3-small"
     """Name of the embedding model."""
@@ -51,12 +58,15 @@ class Settings(BaseSettings):
     llm_max_concurrency: int = Field(default=256, ge=1)
     """Upper bound of the adaptive limit of concurrent requests per process."""
 
+    environments: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Environments of one's own that events may name, beside those that come with memp: dotted module names, separated by
+    commas. Whoever can write to a stream could otherwise have any module imported."""
     alfworld_data: Path | None = Field(default=None, validation_alias="ALFWORLD_DATA")
     """ALFWORLD_DATA: folder with `json_2.1.1/` as `alfworld-download` lays it out; None where there is none."""
     travelplanner_data: Path | None = None
     """MEMP_TRAVELPLANNER_DATA: folder with `database/` and `queries/`; None where there is none."""
     engine: EngineKind = "fast"
-    """What plays ALFWorld: fast, or stock, TextWorld's own, which gives the same answers 200 times more slowly."""
+    """What plays ALFWorld: fast, or stock, TextWorld's own, which gives the same answers hundreds of times more slowly."""
     game_cache_mib: int = Field(default=256, ge=1)
     """Bound of the translated ALFWorld games that are kept below `data_dir`, in MiB; all 3,827 take about 120."""
     env_processes: int = Field(default_factory=lambda: os.cpu_count() or 2, ge=1)
@@ -89,6 +99,12 @@ class Settings(BaseSettings):
     """Uses of a revision before it can be deprecated."""
     deprecate_share: float = 0.5
     """Share of successes below which it then is."""
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """What holds secrets has them hidden in all that the process tells."""
+        hide(*(key.get_secret_value() for key in (self.api_key, self.embedding_api_key) if key))
+        redis = self.redis_url.get_secret_value() if self.redis_url else None
+        hide(*(secret for url in (redis, self.base_url, self.embedding_base_url) for secret in url_secrets(url)))
 
 
 def chat_endpoint(settings: Settings) -> str:

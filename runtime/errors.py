@@ -19,11 +19,19 @@ MempError                    exit code 1
     └── RevisionConflict     what a change was computed from is no longer current: recompute
 """
 
+from runtime.masking import masked
+
 
 class MempError(Exception):
-    """Base of all errors that a user or operator can cause or act on; `exit_code` is the process's."""
+    """Base of all errors that a user or operator can cause or act on; `exit_code` is the process's.
+
+    Its text may quote a library or a server, and is without the secrets of the process.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return masked(super().__str__())
 
 
 class UsageError(MempError):

@@ -1,9 +1,13 @@
 """The event loop: the fastest one there is, and a watch on how late it is."""
 
+import asyncio
 import gc
 import importlib.util
+import signal
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NamedTuple
 
 import anyio
@@ -20,8 +24,40 @@ REPORTED = 60.0
 
 
 def run(function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-    """Run an async function to its end, on uvloop where it is installed."""
-    return anyio.run(function, *args, backend_options={"use_uvloop": importlib.util.find_spec("uvloop") is not None})
+    """Run an async function to its end, on uvloop where it is installed.
+
+    SIGINT and SIGTERM cancel it, and KeyboardInterrupt is raised when it has cleaned up; a second one does not wait for that.
+    """
+    return anyio.run(_interruptible, function, args, backend_options={"use_uvloop": importlib.util.find_spec("uvloop") is not None})
+
+
+async def _interruptible(function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
+    """By a scope, which cancels again and again: a bare task is cancelled but once, and redis-py's timeouts can swallow that."""
+    loop = asyncio.get_running_loop()
+    with anyio.CancelScope() as scope:
+
+        def interrupt(_number: int, _frame: FrameType | None) -> None:
+            if scope.cancel_called:
+                raise KeyboardInterrupt
+            loop.call_soon_threadsafe(scope.cancel)
+
+        with _handling(interrupt):
+            return await function(*args)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
+    """Signals that end a process go to `handler`; one that is ignored (in a shell's background) stays so."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number, old in before.items() if old is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 def collect_rarely() -> None:

@@ -3,11 +3,17 @@
 Every entry of a stream has one field, `event`, with the JSON; `CommittedChange` adds what only the apply script knows.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError, from_json
 
 SCHEMA_VERSION = 1
+
+MAX_EVENT = 64 << 20
+"""Bytes of an event; what is larger is not read."""
+Count = Annotated[int, Field(ge=0, le=10**12)]
+"""A number that scripts can calculate with: theirs are exact up to 2^53, and told in full up to 10^14."""
 
 Role = Literal["agent", "builder", "facts", "adjustment", "embedding"]
 Arm = Literal["memory", "control"]
@@ -17,15 +23,27 @@ Retrieval = Literal["random", "query", "avefact"]
 class Event(BaseModel):
     """Base of all events; unknown fields are refused, so that a newer schema is noticed and not half-read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     v: Literal[1] = SCHEMA_VERSION
+
+    @classmethod
+    def read(cls, payload: bytes | None) -> Self:
+        """The event in an entry. Raises ValidationError, also for one that is larger than MAX_EVENT."""
+        if payload is not None and len(payload) > MAX_EVENT:
+            said = PydanticCustomError("too_large", "{size} MiB, more than the {most} that are read", _mebibytes(payload))
+            raise ValidationError.from_exception_data(cls.__name__, [{"type": said, "loc": (), "input": None}])
+        return cls.model_validate_json(payload or b"")
+
+
+def _mebibytes(payload: bytes) -> dict[str, Any]:
+    return {"size": len(payload) >> 20, "most": MAX_EVENT >> 20}
 
 
 class EpisodeSpec(BaseModel):
     """How an episode is to be played. It travels with the task, so that any worker plays it alike."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str
     max_steps: Annotated[int, Field(ge=1)] = 30
@@ -45,14 +63,14 @@ class Task(Event):
     """One work item. `id` is unique within (namespace, epoch); `game` is what the environment needs to find it."""
 
     id: str
-    epoch: int
+    epoch: Count
     env: str
     goal: str
     """The task's text, the retrieval key of the `query` strategy on both sides."""
     game: dict[str, Any]
-    index: int
+    index: Count
     """Position within the run, from 0; the order in which a group is applied."""
-    group: int | None = None
+    group: Count | None = None
     """Number of the group in grouped mode; None when free-running."""
     spec: EpisodeSpec
 
@@ -98,10 +116,10 @@ class Step(BaseModel):
 class Retrieved(BaseModel):
     """One procedure that was given to an episode: which revision, and how far it was (cosine distance; None for random)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     procedure: str
-    revision: int
+    revision: Count
     distance: float | None = None
 
 
@@ -136,6 +154,45 @@ class Trajectory(Event):
     worker: str
     seconds: float
     """Wall time of the last attempt."""
+    retry: Annotated[str | None, Field(exclude_if=lambda retry: retry is None)] = None
+    """Id of a dead letter where only what it was built into is tried again: the episode is recorded, its credit given."""
+
+    @property
+    def mark(self) -> str:
+        """What it is applied under, once."""
+        return self.id if self.retry is None else f"build:{self.id}:{self.retry}"
+
+
+_LOOKED_AT = 1 << 20
+
+
+class Place(BaseModel):
+    """What can be read of a task whose schema is another version's: which one it is."""
+
+    id: str
+    epoch: Count
+    index: Count
+    group: Count | None = None
+
+
+class _Placed(BaseModel):
+    task: Place
+
+
+def task_place(payload: bytes | str) -> Place | None:
+    """Which task an event holds, by its first MiB; None where not even that can be read."""
+    try:
+        return Place.model_validate(from_json(payload[:_LOOKED_AT], allow_partial=True))
+    except ValueError:
+        return None
+
+
+def trajectory_place(payload: bytes | str) -> Place | None:
+    """Like `task_place`, of a trajectory."""
+    try:
+        return _Placed.model_validate(from_json(payload[:_LOOKED_AT], allow_partial=True)).task
+    except ValueError:
+        return None
 
 
 class DeadLetter(Event):
@@ -150,7 +207,8 @@ class DeadLetter(Event):
 
 
 class Progress(BaseModel):
-    """Counters of one epoch: `committed` and `dead` settle a task, `applied` counts trajectories in memory.
+    """Counters of one epoch: `committed` and `dead` settle a task, `applied` counts trajectories in memory, `dropped` those that
+    no curator could use.
 
     `procedures` and `version` are memory's own: how many there are, and how many changes it has absorbed. `tokens`
     are the episodes' and the curator's together; `learning` is what the curator spent, by role.
@@ -160,6 +218,7 @@ class Progress(BaseModel):
     committed: int = 0
     dead: int = 0
     applied: int = 0
+    dropped: int = 0
     tokens: int = 0
     procedures: int = 0
     version: int = 0
@@ -168,3 +227,15 @@ class Progress(BaseModel):
     @property
     def settled(self) -> int:
         return self.committed + self.dead
+
+    @property
+    def consumed(self) -> int:
+        """Trajectories that the curators are done with."""
+        return self.applied + self.dropped
+
+
+def unreadable(error: ValidationError) -> str:
+    """Why an event could not be read: the first field that is wrong, and how."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]

@@ -1,14 +1,72 @@
-"""Keeps keys and passwords out of what people read."""
+"""Keeps keys and passwords out of what people read, and of all that is written down.
 
+What a process is given as a secret is hidden from then on: `Settings` tells it here, and errors, logs, dead letters and the
+model's own answers pass through `masked` on their way out.
+"""
+
+import base64
+import html
+import json
 import re
+from functools import cache
+from urllib.parse import quote, quote_plus, unquote
+
+HIDDEN: set[str] = set()
+"""The secrets of this process."""
+SHORTEST = 8
+"""Characters from which a secret is looked for in texts: a shorter one ("none", "test") is a word that stands in them by chance."""
+MASK = "***"
+
+_USERINFO = re.compile(r"://(.*)@", re.DOTALL)
+_QUERY = re.compile(r"([?&](?:username|[\w-]*(?:password|token|secret|key))=)([^&#]*)", re.IGNORECASE)
 
 
 def mask_url(url: str) -> str:
     """The address without its user and password, fit for logs and messages; works on malformed addresses, too."""
-    url = re.sub(r"://.*@", "://***@", url, flags=re.DOTALL)
-    return re.sub(r"([?&](?:username|password)=)[^&]*", r"\1***", url)
+    return _QUERY.sub(rf"\1{MASK}", _USERINFO.sub(f"://{MASK}@", url))
+
+
+def url_secrets(url: str | None) -> set[str]:
+    """The passwords in an address: as they stand there, decoded, and as HTTP sends them."""
+    found = {value for name, value in _QUERY.findall(url or "") if "username" not in name}
+    if match := _USERINFO.search(url or ""):
+        user, _, password = match[1].partition(":")
+        found |= {password or user, base64.b64encode(unquote(match[1]).encode(errors="replace")).decode()}
+    return {each for each in found | {unquote(each) for each in found} if each}
 
 
 def redact(text: str, secret: str | None) -> str:
     """The text with every occurrence of the secret struck out."""
-    return text.replace(secret, "***") if secret else text
+    return text.replace(secret, MASK) if secret else text
+
+
+def hide(*secrets: str | None) -> None:
+    """Have these struck out of all that this process tells from now on."""
+    new = {secret.strip() for secret in secrets if secret and len(secret.strip()) >= SHORTEST}
+    if not new <= HIDDEN:
+        HIDDEN.update(new)
+        _forms.cache_clear()
+
+
+def masked(text: str) -> str:
+    """The text without the secrets of this process, in whatever way they are quoted in it."""
+    for form in _forms():
+        if form in text:
+            text = text.replace(form, MASK)
+    return text
+
+
+@cache
+def _forms() -> list[str]:
+    """The longest first: a secret may be a part of another."""
+    return sorted({form for secret in HIDDEN for form in _forms_of(secret)}, key=lambda form: (-len(form), form))
+
+
+def _forms_of(secret: str) -> set[str]:
+    """A secret as URLs, JSON, Python and HTML write it, also one within the other, as in a traceback within a line of JSON."""
+    percent = {quote(secret, safe="", errors="replace"), quote(secret, errors="replace"), quote_plus(secret, errors="replace")}
+    found = {secret, html.escape(secret)} | percent | {re.sub("%..", lambda hexed: hexed[0].lower(), each) for each in percent}
+    for _ in range(2):
+        found |= {repr(each)[1:-1] for each in found} | {ascii(each)[1:-1] for each in found}
+        found |= {json.dumps(each, ensure_ascii=plain)[1:-1] for each in found for plain in (False, True)}
+    return found

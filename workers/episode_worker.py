@@ -12,7 +12,7 @@ import structlog
 from pydantic import ValidationError
 
 from envs.pool import EnvPool
-from envs.registry import describe, names
+from envs.registry import describe, is_allowed
 from memory.retrieve import Retriever
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.journal import JournaledLLM, opened_journal
@@ -21,7 +21,7 @@ from runtime.bus.pump import Backpressure, Pump, Work
 from runtime.bus.scripts import is_away
 from runtime.config import Settings
 from runtime.errors import BudgetSpent, BusError, LLMRejected, UsageError
-from runtime.events import Recall, Task, Trajectory
+from runtime.events import Recall, Task, Trajectory, unreadable
 from runtime.keys import WORKERS
 from runtime.loop import ABORTING, Agent, Episode
 from runtime.model.llm import LLM
@@ -70,18 +70,22 @@ class EpisodeWorker:
         """The task, or None where there is nothing to play: unreadable, of a closed epoch, unknown here, or delivered too often."""
         delivery = work.delivery
         try:
-            task = Task.model_validate_json(delivery.payload or b"")
+            task = Task.read(delivery.payload)
         except ValidationError as error:
             log.error("task_unreadable", entry=delivery.entry)
-            await self.namespace.drop(delivery, f"unreadable task: {error.errors()[0]['msg']}")
+            await self.namespace.drop(delivery, f"unreadable task: {unreadable(error)}")
             return None
         if task.epoch > self.namespace.epoch:
+            if await self.namespace.is_current():  # or whoever writes to the stream could end all workers
+                await self.namespace.drop(delivery, f"epoch {task.epoch} has not begun")
+                return None
             raise UsageError(f"namespace {self.namespace.keys.namespace} was started afresh: start this worker again, too")
         if task.epoch < self.namespace.epoch:
-            await self.namespace.drop(delivery, None)
+            log.warning("task_of_closed_epoch", entry=delivery.entry, epoch=task.epoch)
+            await self.namespace.finish(delivery)
             return None
-        if task.env not in names():
-            await self._give_up(work, task, f"unknown environment {task.env!r}")
+        if not is_allowed(task.env, self.settings):
+            await self._give_up(work, task, f"unknown environment {task.env!r:.80}: MEMP_ENVIRONMENTS names those of one's own")
             return None
         if delivery.deliveries > self.settings.max_deliveries:
             await self._give_up(work, task, f"{delivery.deliveries - 1} workers ended while playing it")

@@ -93,6 +93,7 @@ class _Retrievers:
 
     def __init__(self, namespace: Namespace, embedder: Embedder, search: bool, settings: Settings) -> None:
         self._namespace, self._embedder, self._search = namespace, embedder, search
+        self._exact_up_to = settings.exact_up_to
         self._thresholds = Thresholds(settings.max_distance, settings.fact_similarity)
         self._memory: Memory | None = None
         self._lock = anyio.Lock()
@@ -100,7 +101,7 @@ class _Retrievers:
     async def open(self, llm: LLM, task: Task) -> Retriever:
         async with self._lock:
             if self._memory is None:
-                self._memory = await open_memory(self._namespace, self._embedder, search=self._search)
+                self._memory = await open_memory(self._namespace, self._embedder, search=self._search, exact_up_to=self._exact_up_to)
         sampling = Sampling(model=task.spec.model, temperature=task.spec.temperature, seed=task.spec.seed)
         return Retriever(self._memory, FactExtractor(llm, sampling, describe), self._thresholds)
 

@@ -19,29 +19,29 @@ class Turns:
     _waiting: dict[tuple[int, int], anyio.Event] = field(default_factory=dict[tuple[int, int], anyio.Event])
 
     async def wait(self, task: Task) -> None:
-        """Until all of the task's group has ended and all before it is applied."""
-        if task.group is None:
+        """Until all of the task's group has ended and all before it is applied; at once where the group goes on without it."""
+        if task.group is None or await self.namespace.left_behind(task):
             return
         place = (task.group, task.index)
-        while await self.namespace.turn(task.group) != task.index:
-            self._waiting[place] = event = anyio.Event()
-            try:
-                await event.wait()
-            finally:
-                if self._waiting.get(place) is event:  # the same entry, delivered here once more, may wait by now
-                    del self._waiting[place]
+        while not _reached(await self.namespace.turn(task.group), task.index):
+            # One event for all that wait here: an entry may be delivered here once more, or stand on the stream twice.
+            await self._waiting.setdefault(place, anyio.Event()).wait()
 
     def passed(self, task: Task) -> None:
         """Wake the next in this process at once: this task is applied."""
-        if task.group is not None and (event := self._waiting.get((task.group, task.index + 1))):
+        if task.group is not None and (event := self._waiting.pop((task.group, task.index + 1), None)):
             event.set()
 
     async def watch(self) -> None:
-        """Wake those whose turn has come; runs as long as the curator does."""
+        """Wake those whose turn has come, or gone by; runs as long as the curator does."""
         while True:
             for group in {group for group, _ in self._waiting}:
-                index = await self.namespace.turn(group)
-                event = self._waiting.get((group, index)) if index is not None else None
-                if event:
-                    event.set()
+                turn = await self.namespace.turn(group)
+                for place in [each for each in self._waiting if each[0] == group and _reached(turn, each[1])]:
+                    self._waiting.pop(place).set()
             await anyio.sleep(PERIOD)
+
+
+def _reached(turn: int | None, index: int) -> bool:
+    """An event that comes again after its turn has nothing to wait for: the apply script knows it."""
+    return turn is not None and turn >= index

@@ -66,9 +66,12 @@ def parse(content: bytes, name: str) -> dict[str, Any]:
 def goal_of(data: dict[str, Any], name: str) -> str:
     """The sentence that stands behind "Your task is to: " in the game's first observation."""
     found = _TASK_LINE.search(data["grammar"])
-    if found is None:
+    if found is None or not found[1].strip():
         raise DataError(f"{name} has no task line in its grammar: {_AGAIN}")
-    return str(json.loads(f'"{found[1]}"')).strip()
+    try:
+        return str(json.loads(f'"{found[1]}"', strict=False)).strip().encode().decode()
+    except ValueError as error:
+        raise DataError(f"{name} has a task line that can't be read ({error}): {_AGAIN}") from None
 
 
 def games(split: str, settings: Settings) -> list[GameTask]:

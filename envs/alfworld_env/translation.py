@@ -13,6 +13,7 @@ import orjson
 
 INT = "I"
 _BYTES = array(INT).itemsize
+_ARRAYS = 12
 
 
 class Rows:
@@ -103,6 +104,8 @@ def load(dumped: bytes) -> Translation:
     """What `dump` has made; raises ValueError, KeyError or TypeError for anything else."""
     header, _, rest = dumped.partition(b"\n")
     read = orjson.loads(header)
+    if len(read["lengths"]) != _ARRAYS:
+        raise ValueError(f"it has not {_ARRAYS} arrays")
     arrays = iter(_arrays(rest, read["lengths"]))
     facts, atoms, operators, effects, users = (Rows(next(arrays), next(arrays)) for _ in range(5))
     return Translation(Words(**read["words"]), facts, atoms, operators, effects, users, next(arrays), next(arrays))

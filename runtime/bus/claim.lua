@@ -1,5 +1,6 @@
 -- Take over entries that nobody renewed for a whole lease; XAUTOCLAIM raises their delivery count but does not tell it.
--- KEYS stream | ARGV group, consumer, lease ms, cursor, count | returns cursor, {{id, deliveries, fields}, ...}
+-- KEYS stream | ARGV group, consumer, lease ms, cursor, count | returns cursor, {{id, deliveries, fields}, ...},
+-- {ids of entries that were deleted from the stream while they were pending, ...}
 local swept = redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], 'COUNT', ARGV[5])
 local taken = {}
 for _, entry in ipairs(swept[2]) do
@@ -8,4 +9,4 @@ for _, entry in ipairs(swept[2]) do
     taken[#taken + 1] = {entry[1], pending[1][4], entry[2]}
   end
 end
-return {swept[1], taken}
+return {swept[1], taken, swept[3] or {}}

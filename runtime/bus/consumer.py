@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
 from redis.exceptions import ResponseError
 
 from runtime.bus.scripts import BATCH, Client, Scripts, patiently
 
+log = structlog.get_logger()
+
 HERE = Path(__file__).parent
+_DELETED = 2
+"""What `renew.lua` says of an entry that is ours and stands on the stream no more."""
 
 
 class Delivery(NamedTuple):
@@ -87,12 +92,14 @@ class Consumer:
         """Up to `count` entries whose lease ran out; goes on where the last sweep ended."""
         args = [self.group, self.name, int(self.lease * 1000), self._cursor, count]
         try:
-            self._cursor, taken = await self._scripts.call(HERE / "claim.lua", [self.stream], args)
+            self._cursor, taken, gone = await self._scripts.call(HERE / "claim.lua", [self.stream], args)
         except ResponseError as error:
             if "NOGROUP" not in str(error) and "no such key" not in str(error):
                 raise
             await self.register()
             return []
+        for entry in gone:
+            log.error("entry_deleted_while_pending", stream=self.stream, entry=entry.decode())
         return [self._delivery(entry, deliveries, dict(zip(*[iter(fields)] * 2, strict=True))) for entry, deliveries, fields in taken]
 
     async def renew(self, delivery: Delivery) -> bool:
@@ -118,8 +125,15 @@ class Consumer:
         await self._scripts.call(HERE / "retire.lua", [self.stream], [self.group, self.name])
 
     async def _set_idle(self, idle: float, *entries: tuple[Delivery, int]) -> list[int]:
+        """1 for each that is still held, else 0. One that was deleted from the stream meanwhile is put there anew: its work goes on
+        from the journal, with a lease that can be renewed."""
         flat = [part for delivery, count in entries for part in (delivery.entry, delivery.deliveries, max(0, count))]
-        return await self._scripts.call(HERE / "renew.lua", [self.stream], [self.group, self.name, int(idle * 1000), *flat])
+        kept: list[int] = await self._scripts.call(HERE / "renew.lua", [self.stream], [self.group, self.name, int(idle * 1000), *flat])
+        for (delivery, _), held in zip(entries, kept, strict=True):
+            if held == _DELETED:
+                log.error("entry_deleted_while_held", stream=self.stream, entry=delivery.entry)
+                await self._scripts.call(HERE / "restore.lua", [self.stream], [*delivery.fence, delivery.payload or b""])
+        return [int(held == 1) for held in kept]
 
     def _delivery(self, entry: bytes, deliveries: int, fields: dict[bytes, bytes]) -> Delivery:
         return Delivery(self.stream, self.group, entry.decode(), self.name, deliveries, fields.get(b"event"))

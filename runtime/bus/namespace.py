@@ -7,14 +7,19 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from runtime.bus.consumer import Delivery
-from runtime.bus.scripts import Client, Scripts, patiently
+from runtime.bus.scripts import CONNECTION_ERRORS, Client, Scripts, patiently
 from runtime.errors import EpochClosed, LeaseLost
-from runtime.events import DeadLetter, Progress, Task, Trajectory, Usage
+from runtime.events import MAX_EVENT, DeadLetter, Place, Progress, Task, Trajectory, Usage, task_place, trajectory_place
 from runtime.keys import CURATORS, WORKERS, Keys
+from runtime.masking import masked
 
 HERE = Path(__file__).parent
 BATCH = 200
 """Events per submission script: bounds how long the server is held."""
+MAX_REASON = 2000
+"""Characters of a dead letter's reason."""
+_KEPT = 1 << 20
+"""Bytes of a payload that is too large to be kept."""
 
 
 class Namespace:
@@ -43,6 +48,20 @@ class Namespace:
             await self._open_group(number, indices)
         return await self._submit(keys.tasks, keys.submitted(self.epoch), "submitted", events)
 
+    async def restore_tasks(self, tasks: Sequence[Task]) -> int:
+        """Add those again that were submitted, are not settled, and stand on the stream no more: somebody trimmed it. Returns how many."""
+        # In this order: what is settled between the two looks was still seen on the stream.
+        entries: list[Any] = await self._call(lambda: self.client.xrange(self.keys.tasks))
+        there = {place.id for _, fields in entries if (place := task_place(fields.get(b"event", b"")))}
+        settled: list[bytes] = await self._call(lambda: self.client.hkeys(self.keys.committed(self.epoch)))
+        there.update(each.decode() for each in settled)
+        lost = [task for task in tasks if task.id not in there]
+        for task in lost:
+            # Added twice after a lost reply, it would be settled once all the same.
+            event = task.model_dump_json()
+            await self._call(lambda event=event: self.client.xadd(self.keys.tasks, {"event": event}))
+        return len(lost)
+
     async def submit_trajectories(self, trajectories: Sequence[Trajectory]) -> int:
         """Add trajectories that were played elsewhere; each is taken once."""
         keys = self.keys
@@ -60,19 +79,43 @@ class Namespace:
         letter = dead_letter(delivery, reason, task=task.id)
         return await self._settle(delivery, task, letter.model_dump_json(), "dead", 0)
 
-    async def drop(self, delivery: Delivery, reason: str | None) -> None:
-        """Take an entry that can't be read off its stream, with a dead letter; without one if `reason` is None."""
-        letter = dead_letter(delivery, reason).model_dump_json() if reason else ""
-        await self.scripts.call(HERE / "drop.lua", [delivery.stream, self.keys.dead], [*delivery.fence, letter])
+    async def drop(self, delivery: Delivery, reason: str) -> None:
+        """Take an entry that can't be worked on off its stream, with a dead letter.
+
+        Nobody waits for it any more: a task is settled as dead, a trajectory counted as dropped, if it can be told which one it is.
+        """
+        payload, keys = delivery.payload or b"", self.keys
+        if delivery.stream == keys.tasks:
+            task = task_place(payload)
+            if task and await self._call(lambda: self.client.sismember(keys.submitted(task.epoch), task.id)):
+                letter = dead_letter(delivery, reason, task=task.id)
+                await self._settle(delivery, task, letter.model_dump_json(), "dead", 0)
+                return
+        place = trajectory_place(payload) if delivery.stream == keys.trajectories else None
+        await self._finish(delivery, dead_letter(delivery, reason).model_dump_json(), place)
 
     async def finish(self, delivery: Delivery) -> None:
         """Acknowledge an entry, and delete it if no other group still needs it."""
-        await self.drop(delivery, None)
+        await self._finish(delivery, "", None)
+
+    async def _finish(self, delivery: Delivery, letter: str, place: Place | None) -> None:
+        keys, names, args = self.keys, [delivery.stream, self.keys.dead], [*delivery.fence, letter]
+        if place:
+            names += [keys.meta, keys.submitted(place.epoch), keys.committed(place.epoch), keys.applied(place.epoch)]
+            names += [keys.progress(place.epoch), keys.group(place.epoch, place.group)]
+            args += [place.epoch, f"{place.epoch}:{place.id}", place.id, "" if place.group is None else place.index]
+        await self.scripts.call(HERE / "drop.lua", names, args)
+
+    async def is_current(self) -> bool:
+        """Whether the namespace is still in this epoch."""
+        return await self._call(lambda: self.client.hget(self.keys.meta, "epoch")) == str(self.epoch).encode()
 
     async def progress(self) -> Progress:
-        """Counters of this epoch, and of memory."""
+        """Counters of this epoch, and of memory. Raises `EpochClosed` where the epoch is over: they would never change again."""
         fields: dict[bytes, bytes] = await self._call(lambda: self.client.hgetall(self.keys.progress(self.epoch)))
-        procedures, version = await self._call(lambda: self.client.hmget(self.keys.meta, "procedures", "version"))
+        epoch, procedures, version = await self._call(lambda: self.client.hmget(self.keys.meta, "epoch", "procedures", "version"))
+        if epoch is None or int(epoch) != self.epoch:
+            raise EpochClosed(f"namespace {self.keys.namespace} was emptied or started afresh meanwhile: give the command again")
         counters = {name.decode(): int(value) for name, value in fields.items()}
         usage: dict[Any, dict[str, int]] = {}
         for counter in [name for name in counters if ":" in name]:
@@ -91,18 +134,24 @@ class Namespace:
     async def backlog(self) -> int:
         """Trajectories that wait for the curators, beyond those of the group under way (it could not open otherwise);
         0 where no curator learns from this namespace."""
+        groups, length, group_size = await self._call(self._look_at_backlog)
+        return max(0, _waiting(groups, length) - int(group_size or 0))
+
+    async def unlearned(self) -> int:
+        """Trajectories that the curators are not done with; 0 where none learns from this namespace."""
+        groups, length, _ = await self._call(self._look_at_backlog)
+        return _waiting(groups, length)
+
+    async def _look_at_backlog(self) -> list[Any]:
         pipe = self.client.pipeline(transaction=False)
         pipe.xinfo_groups(self.keys.trajectories)
         pipe.xlen(self.keys.trajectories)
         pipe.hget(self.keys.meta, "group_size")
-        groups, length, group_size = await self._call(lambda: pipe.execute(raise_on_error=False))
-        if isinstance(groups, ResponseError):  # nobody has written to the stream yet
-            return 0
-        group = next((each for each in groups if each["name"] == CURATORS.encode()), None)
-        if group is None:
-            return 0
-        lag = length if group["lag"] is None else group["lag"]
-        return int(lag) + group["pending"] - int(group_size or 0)
+        replies = await pipe.execute(raise_on_error=False)
+        for reply in replies:
+            if isinstance(reply, CONNECTION_ERRORS):  # a server that is loading says so by command
+                raise reply
+        return replies
 
     async def turn(self, group: int) -> int | None:
         """Index of the task whose trajectory is to be applied next; None while the group has not ended."""
@@ -114,6 +163,10 @@ class Namespace:
         while f"dead:{index}" in shape:
             index += 1
         return index
+
+    async def left_behind(self, task: Task) -> bool:
+        """Whether its group goes on without it: it was dead, or its trajectory was dropped, before it was put back."""
+        return bool(await self._call(lambda: self.client.hexists(self.keys.group(task.epoch, task.group), f"dead:{task.index}")))
 
     async def remove_group(self, stream: str, group: str) -> None:
         """Forget a consumer group."""
@@ -142,7 +195,7 @@ class Namespace:
                 raise EpochClosed(f"namespace {self.keys.namespace} was started afresh by another run") from None
         return new
 
-    async def _settle(self, delivery: Delivery, task: Task, event: str, outcome: str, tokens: int) -> bool:
+    async def _settle(self, delivery: Delivery, task: Task | Place, event: str, outcome: str, tokens: int) -> bool:
         keys, destination = self.keys, self.keys.trajectories if outcome == "committed" else self.keys.dead
         answer: bytes = await self.scripts.call(
             HERE / "settle.lua",
@@ -165,6 +218,16 @@ class Namespace:
 
     async def _call(self, call: Any) -> Any:
         return await patiently(call)
+
+
+def _waiting(groups: Any, length: int) -> int:
+    """Entries of the trajectory stream that its curators are not done with, from what XINFO GROUPS and XLEN answered."""
+    if isinstance(groups, ResponseError):  # nobody has written to the stream yet
+        return 0
+    group = next((each for each in groups if each["name"] == CURATORS.encode()), None)
+    if group is None:
+        return 0
+    return int(length if group["lag"] is None else group["lag"]) + int(group["pending"])
 
 
 async def groups_of(client: Client, stream: str) -> list[dict[str, Any]]:
@@ -203,8 +266,9 @@ async def _clear(client: Client, keys: Keys) -> None:
 
 
 def dead_letter(delivery: Delivery, reason: str, *, task: str | None = None) -> DeadLetter:
-    """The record of an entry that could not be worked on, payload included."""
-    payload = (delivery.payload or b"").decode(errors="replace")
-    return DeadLetter(
-        stream=delivery.stream, entry=delivery.entry, deliveries=delivery.deliveries, reason=reason, payload=payload, task=task
-    )
+    """The record of an entry that could not be worked on, payload included; of one larger than MAX_EVENT, the first MiB."""
+    given, said = delivery.payload or b"", masked(reason)[:MAX_REASON]
+    if len(given) > MAX_EVENT:
+        given, said = given[:_KEPT], f"{said}; of {len(given)} bytes, the first {_KEPT} are kept"
+    payload = given.decode(errors="replace")
+    return DeadLetter(stream=delivery.stream, entry=delivery.entry, deliveries=delivery.deliveries, reason=said, payload=payload, task=task)

@@ -14,13 +14,15 @@ local function after(id, other)
   return ms > other_ms or (ms == other_ms and seq > other_seq)
 end
 
--- Delete an entry once every registered group has had it and none has it pending: XDEL would drop others' work.
-local function forget(stream, id)
+-- Delete an entry once every registered group (but `gone`) has had it and none has it pending: XDEL would drop others' work.
+local function forget(stream, id, gone)
   for _, fields in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     local group = {}
     for i = 1, #fields, 2 do group[fields[i]] = fields[i + 1] end
-    if after(id, group['last-delivered-id']) then return end
-    if #redis.call('XPENDING', stream, group['name'], id, id, 1) > 0 then return end
+    if group['name'] ~= gone then
+      if after(id, group['last-delivered-id']) then return end
+      if #redis.call('XPENDING', stream, group['name'], id, id, 1) > 0 then return end
+    end
   end
   redis.call('XDEL', stream, id)
 end

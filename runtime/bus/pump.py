@@ -41,21 +41,17 @@ class Work:
 
 
 class Backpressure:
-    """Whether a worker may claim: not while `high_water` or more trajectories wait for the curators. Looked at every `period` seconds."""
+    """Whether a worker may claim: not while `high_water` or more trajectories wait for the curators.
 
-    def __init__(self, namespace: Namespace, high_water: int, period: float = 0.2) -> None:
+    It looks anew for every claim: by a look of a moment ago, quick episodes would run far past the mark.
+    """
+
+    def __init__(self, namespace: Namespace, high_water: int) -> None:
         self._namespace = namespace
         self._high_water = high_water
-        self._period = period
-        self._room = False
-        self._looked = float("-inf")
 
     async def may_claim(self) -> bool:
-        """From a look at most `period` seconds old, so that claiming costs no round trip more."""
-        if anyio.current_time() - self._looked >= self._period:
-            self._room = await self._namespace.backlog() < self._high_water
-            self._looked = anyio.current_time()
-        return self._room
+        return await self._namespace.backlog() < self._high_water
 
 
 class Pump:
@@ -100,6 +96,8 @@ class Pump:
             while not self._stopping.is_set():
                 await self._claim(tasks)
             with anyio.move_on_after(self._grace):
+                async with self._claiming:  # what a sweep under way takes over is in hand, too
+                    pass
                 while self.in_hand:
                     await self._slot_freed()
             for work in self.in_hand:
@@ -125,12 +123,13 @@ class Pump:
         if self._busy >= self._slots:
             await self._slot_freed()
             return
+        room = self._slots - self._busy  # those that free up during the look have added to what waits
         try:
             if self._may_claim and not await self._may_claim():
                 await self._stopped_within(0.2)
                 return
             async with self._claiming:
-                free = self._slots - self._busy
+                free = min(room, self._slots - self._busy)
                 for delivery in await self.consumer.read(free, block=0.5) if free > 0 else ():
                     self._start(tasks, delivery)
         except CONNECTION_ERRORS as error:

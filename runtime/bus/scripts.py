@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import structlog
 from redis.commands.core import AsyncScript
-from redis.exceptions import BusyLoadingError, NoScriptError
+from redis.exceptions import BusyLoadingError, NoScriptError, OutOfMemoryError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
@@ -19,8 +19,9 @@ from runtime.errors import ServerError
 
 log = structlog.get_logger()
 
-CONNECTION_ERRORS = (RedisConnectionError, RedisTimeout, BusyLoadingError, ConnectionError)
-"""What a server that is away or restarting causes; everything that waits for one to come back catches these."""
+CONNECTION_ERRORS = (RedisConnectionError, RedisTimeout, BusyLoadingError, OutOfMemoryError, ConnectionError)
+"""What a server that is away, restarting or full causes; everything that waits for one to come back catches these. (A script is
+refused whole by a full server: once one has written, it is let through.)"""
 
 Argument = str | bytes | int | float
 BATCH = 200
@@ -171,7 +172,7 @@ async def patiently(call: Any, patience: float = 30.0) -> Any:
             return await call()
         except CONNECTION_ERRORS as error:
             if anyio.current_time() + pause > give_up:
-                raise ServerError(f"Redis stayed away for {patience:g} s ({error}); is the server running?") from None
+                raise ServerError(f"Redis did not serve for {patience:g} s ({error}); does the server run, has it memory left?") from None
             log.warning("redis_away", error=str(error), retry_in=pause)
         await anyio.sleep(pause)
         pause = min(pause * 2, 1.0)

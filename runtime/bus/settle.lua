@@ -15,6 +15,9 @@ finish(KEYS[2], ARGV[2], ARGV[3])
 redis.call('DEL', KEYS[5])
 redis.call('HINCRBY', KEYS[6], ARGV[9], 1)
 redis.call('HINCRBY', KEYS[6], 'tokens', ARGV[11])
-redis.call('HINCRBY', KEYS[7], ARGV[9], 1)
-if ARGV[9] == 'dead' then redis.call('HSET', KEYS[7], 'dead:' .. ARGV[10], 1) end
+-- A task that died before and was put back counts no more in its group, which goes on without it.
+if redis.call('HEXISTS', KEYS[7], 'dead:' .. ARGV[10]) == 0 then
+  redis.call('HINCRBY', KEYS[7], ARGV[9], 1)
+  if ARGV[9] == 'dead' then redis.call('HSET', KEYS[7], 'dead:' .. ARGV[10], 1) end
+end
 return 'settled'

@@ -1,18 +1,23 @@
 """What a namespace's streams hold, for people and monitors."""
 
+from typing import Any
+
 from pydantic import BaseModel
 
 from runtime.bus.namespace import Namespace, groups_of
+from runtime.bus.scripts import Client
 from runtime.events import Progress
 
 
 class GroupStatus(BaseModel):
-    """`lag`: entries that the group has not been given yet; None where the server can't tell."""
+    """`lag`: entries that the group has not been given yet; None where the server can't tell. `silent`: seconds since one of its
+    consumers was last heard of; None where it has none."""
 
     name: str
     consumers: int
     pending: int
     lag: int | None
+    silent: float | None
 
 
 class StreamStatus(BaseModel):
@@ -44,9 +49,20 @@ async def read_status(namespace: Namespace) -> Status:
 
 async def _stream(namespace: Namespace, name: str, key: str) -> StreamStatus:
     client = namespace.client
-    groups = await groups_of(client, key)
     found = [
-        GroupStatus(name=group["name"].decode(), consumers=group["consumers"], pending=group["pending"], lag=group.get("lag"))
-        for group in groups
+        GroupStatus(
+            name=group["name"].decode(),
+            consumers=group["consumers"],
+            pending=group["pending"],
+            lag=group.get("lag"),
+            silent=await silence(client, key, group["name"].decode()),
+        )
+        for group in await groups_of(client, key)
     ]
     return StreamStatus(name=name, entries=await client.xlen(key), groups=found)
+
+
+async def silence(client: Client, stream: str, group: str) -> float | None:
+    """Seconds since any consumer of the group was last heard of; None where there is none."""
+    consumers: list[dict[str, Any]] = await client.xinfo_consumers(stream, group)
+    return min((each["idle"] / 1000 for each in consumers), default=None)

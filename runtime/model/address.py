@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from runtime.config import Settings, chat_endpoint, embedding_endpoint
 from runtime.errors import UsageError
-from runtime.masking import mask_url, redact
+from runtime.masking import mask_url, masked, redact, url_secrets
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,10 @@ class Address:
         return mask_url(self.url)
 
     def redacted(self, text: str) -> str:
-        """Text of the endpoint, fit for messages: short, and without the key, which some endpoints repeat."""
-        return redact(" ".join(text.split()), self.secret)[:300]
+        """Text of the endpoint, fit for messages: short, and without the key, which some endpoints repeat, or the password."""
+        for secret in (self.secret, *sorted(url_secrets(self.url), key=len, reverse=True)):
+            text = redact(text, secret)
+        return " ".join(masked(text).split())[:300]
 
 
 def chat_address(settings: Settings) -> Address:
@@ -59,7 +61,7 @@ def _checked(address: Address) -> Address:
     if host is None:
         raise UsageError(f"{address.url_variable}={address.shown} is no address: it must read http://host:port/v1 or https://host/v1.")
     secret = address.secret
-    if secret is None and not _local(host):
+    if secret is None and not _local(host) and not urlsplit(address.url).username:
         raise UsageError(f"{address.shown} is remote and needs a key: set {address.key_variable} (to any word if it wants none).")
     if secret and not (secret.isascii() and secret.isprintable()):
         raise UsageError(f"{address.key_variable} holds characters that no key has: set it to the key alone.")

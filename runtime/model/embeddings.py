@@ -24,6 +24,8 @@ from runtime.tasks import open_tasks
 Vectors = npt.NDArray[np.float32]
 _LOCAL = "local:"
 """Prefix of the names of models that run in this process."""
+MAX_VECTOR = 256 << 10
+"""Bytes that the answer may have for each text: ten thousand numbers as JSON."""
 
 
 class Embedder(Protocol):
@@ -118,7 +120,7 @@ class OpenAIEmbedder:
         spent.attempts += 1
         # As numbers: the shorter base64 form is not understood by all compatible servers.
         request = {"model": self.model, "input": texts, "encoding_format": "float"}
-        answer = await wire.post("/embeddings", request, EmbeddingAnswer)
+        answer = await wire.post("/embeddings", request, EmbeddingAnswer, MAX_VECTOR * (len(texts) + 1))
         if answer.usage:
             answer.usage.add_to(spent)
         rows = {position if item.index is None else item.index: item.embedding for position, item in enumerate(answer.data)}

@@ -92,7 +92,16 @@ def _retry_after(headers: httpx2.Headers) -> float | None:
         date = parsedate_to_datetime(text or "")
     except ValueError:
         return None
-    return max(0.0, (date - datetime.now(UTC)).total_seconds()) if date.tzinfo else None
+    return max(0.0, (date - _now(headers)).total_seconds()) if date.tzinfo else None
+
+
+def _now(headers: httpx2.Headers) -> datetime:
+    """The time by the endpoint's own clock, where it tells: ours may be off."""
+    try:
+        told = parsedate_to_datetime(headers.get("date") or "")
+    except ValueError:
+        return datetime.now(UTC)
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _number(text: str | None) -> float | None:

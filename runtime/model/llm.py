@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from runtime.config import Settings
 from runtime.errors import RequestRejected
 from runtime.events import Role, Usage
+from runtime.masking import masked
 from runtime.model.address import chat_address
 from runtime.model.endpoint import Backoff, Endpoint, open_endpoint
 from runtime.model.faults import Fault
@@ -108,7 +109,10 @@ async def _ask(wire: Wire, messages: list[Message], sampling: Sampling, spent: U
     if choice.finish_reason == "content_filter" and not choice.message.content:
         raise RequestRejected("The endpoint filtered its answer to this request away.")
     return Completion(
-        text=choice.message.content or "", model=answer.model or sampling.model, finish_reason=choice.finish_reason, usage=spent
+        text=masked(choice.message.content or ""),  # it will stand in events and results, and some endpoints repeat the key
+        model=masked(answer.model or sampling.model),
+        finish_reason=masked(choice.finish_reason or "") or None,
+        usage=spent,
     )
 
 

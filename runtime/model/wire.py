@@ -12,11 +12,15 @@ from openai import APIStatusError, AsyncOpenAI
 from pydantic import BaseModel
 
 from runtime.config import Settings
+from runtime.errors import RequestRejected
 from runtime.events import Usage
 from runtime.model.address import Address
 from runtime.model.faults import WrongService
 
 T = TypeVar("T", bound=BaseModel)
+
+MAX_ANSWER = 4 << 20
+"""Bytes of a chat's answer, uncompressed: eight times what the longest answers of today's models take."""
 
 
 class _CachedTokens(BaseModel):
@@ -86,23 +90,36 @@ class Wire:
         self._session = session
         self._base = str(base_url).rstrip("/")
 
-    async def post(self, path: str, request: dict[str, Any], answer: type[T]) -> T:
-        """One request and its answer. Raises APIStatusError, what aiohttp raises, ValidationError for a malformed answer,
-        and WrongService for a web page."""
-        return answer.model_validate_json(await self._exchange("POST", path, orjson.dumps(request)))
+    async def post(self, path: str, request: dict[str, Any], answer: type[T], limit: int = MAX_ANSWER) -> T:
+        """One request and its answer of at most `limit` bytes. Raises APIStatusError, what aiohttp raises, ValidationError for a
+        malformed answer, WrongService for a web page, and RequestRejected for a larger answer."""
+        return answer.model_validate_json(await self._exchange("POST", path, orjson.dumps(request), limit))
 
     async def get(self, path: str) -> bytes:
         """What stands there. Raises what `post` raises."""
-        return await self._exchange("GET", path, None)
+        return await self._exchange("GET", path, None, MAX_ANSWER)
 
-    async def _exchange(self, method: str, path: str, sent: bytes | None) -> bytes:
+    async def _exchange(self, method: str, path: str, sent: bytes | None, limit: int) -> bytes:
         async with self._session.request(method, self._base + path, data=sent) as response:
-            body = await response.read()
+            body, whole = await _read(response, limit)
         if not 200 <= response.status < 300:
             raise _refusal(response, body)
         if "html" in response.content_type:
             raise WrongService("web pages")
+        if not whole:
+            raise RequestRejected(f"The endpoint's answer to this request is larger than {limit / 2**20:g} MiB, which no model's is.")
         return body
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
+    """The body, and whether that is all of it: one without end would take all memory of the process."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            response.close()
+            return bytes(body[:limit]), False
+    return bytes(body), True
 
 
 def _refusal(response: aiohttp.ClientResponse, body: bytes) -> APIStatusError:
@@ -125,6 +142,8 @@ async def open_wire(address: Address, settings: Settings) -> AsyncGenerator[Wire
     # The same certificates as the SDK's: SSL_CERT_FILE and SSL_CERT_DIR before those that come along.
     connector = aiohttp.TCPConnector(limit=settings.llm_max_concurrency, ssl=httpx2.create_ssl_context())
     given = {name: value for name, value in headers.items() if isinstance(value, str)}
+    if base_url.userinfo:  # as in the SDK, they go in place of the key; aiohttp makes the header of them
+        given.pop("Authorization", None)
     async with aiohttp.ClientSession(headers=given, connector=connector, timeout=timeout, proxy=_proxy(base_url)) as session:
         yield Wire(session, base_url)
 

@@ -11,12 +11,13 @@ from redis.exceptions import AuthenticationError, AuthorizationError, BusyLoadin
 
 from runtime.errors import ServerError, UsageError
 from runtime.masking import redact
+from runtime.server.rights import RULE, lacking
 
 NEEDED = "memp needs Redis >= 7.2 or Valkey >= 8.1: `docker compose up redis` starts one, and with REDIS_URL unset memp starts its own"
 # EXPIRETIME came with Redis 7.0, the release whose commands the scripts may use; XAUTOCLAIM is what older ones lack most often.
 _STREAM_COMMANDS = ("XADD", "XREADGROUP", "XAUTOCLAIM", "EVALSHA", "EXPIRETIME")
 _SEARCH_COMMANDS = ("FT.CREATE", "FT.SEARCH", "FT.AGGREGATE", "FT.INFO", "FT._LIST", "FT.ALIASUPDATE")
-_REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
+_REFUSALS = (AuthenticationError, AuthorizationError)
 _SOCKET_TIMEOUT = 15.0
 """Seconds a reply may take; well above the 2 s that a read may block, so that reads need no client of their own."""
 _CONNECTIONS = 64
@@ -74,12 +75,15 @@ async def probe(client: Redis) -> ServerFacts:
         missing = await _missing(client, _STREAM_COMMANDS)
         search = not await _missing(client, _SEARCH_COMMANDS)
         module_version = await _module_version(client)
+        refused = [] if missing else await lacking(client)
     except (RedisError, OSError, TypeError) as error:
         raise _unusable(client, error) from None  # a chain would only repeat it, unmasked
     engine = "valkey" if "valkey_version" in info else "redis"
     version = info.get("valkey_version") or info.get("redis_version", "unknown")
     if missing:
         raise ServerError(f"{_where(client)} is too old ({engine} {version} lacks {', '.join(missing)}). {NEEDED}.")
+    if refused:
+        raise ServerError(f"{_where(client)} {_allow(client, refused)}")
     return ServerFacts(
         engine=engine,
         version=version,
@@ -141,8 +145,21 @@ def _where(client: Redis) -> str:
     return f"The server at {address}"
 
 
+def _allow(client: Redis, commands: list[str]) -> str:
+    """What to do about commands that the user may not give."""
+    user = client.connection_pool.connection_kwargs.get("username") or "default"
+    given = " ".join(f"+{command}" for command in commands)
+    return f"does not let the user {user} do what memp needs: allow it with `ACL SETUSER {user} {f'~memp:* {given}' if given else RULE}`."
+
+
 def _unusable(client: Redis, error: Exception) -> ServerError:
     text = redact((str(error) or type(error).__name__).rstrip("."), client.connection_pool.connection_kwargs.get("password"))
-    if isinstance(error, _REFUSALS) or isinstance(error.__cause__, _REFUSALS):
+    chain = (error, error.__cause__)
+    if any(isinstance(each, NoPermissionError) for each in chain):
+        return ServerError(f"{_where(client)} {_allow(client, [])} ({text})")
+    if any(isinstance(each, _REFUSALS) for each in chain):
         return ServerError(f"{_where(client)} refuses the user or password of REDIS_URL: {text}")
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        hint = "name the file of the authority that signed it: rediss://…?ssl_ca_certs=FILE"
+        return ServerError(f"{_where(client)} shows a certificate that is not trusted here: {text}. In REDIS_URL, {hint}.")
     return ServerError(f"{_where(client)} can't be used: {text}. Check REDIS_URL, or unset it to have memp start its own server.")

@@ -44,10 +44,10 @@ class Memp:
         return done.returncode, done.stdout.decode()
 
     @asynccontextmanager
-    async def start(self, *arguments: str) -> AsyncGenerator[Process]:
+    async def start(self, *arguments: str, **environment: str) -> AsyncGenerator[Process]:
         """A command under way; killed with all its children at the end of the block."""
         output = (self.folder / "output.log").open("ab")
-        options: dict[str, Any] = {"stdin": None, "stdout": output, "stderr": output, "env": self.environment}
+        options: dict[str, Any] = {"stdin": None, "stdout": output, "stderr": output, "env": {**self.environment, **environment}}
         process = await anyio.open_process([sys.executable, "-m", "bin.memp", *arguments], **options)
         try:
             yield process

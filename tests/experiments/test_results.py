@@ -77,6 +77,18 @@ def test_log_repeated_append_is_skipped_by_entry_and_by_task(tmp_path: Path) -> 
     assert [each.index for each in read_rows(path)] == [0, 2]
 
 
+def test_log_row_of_a_dead_task_is_followed_by_one_more_and_no_other_is(tmp_path: Path) -> None:
+    path = tmp_path / "episodes.jsonl"
+    dead, played = sample_row(0, outcome="dead", entry="dead:1-0"), sample_row(0)
+    with EpisodeLog(path) as log:
+        assert log.append([dead, sample_row(1)]) == 2
+        assert log.append([dead]) == 0
+    with EpisodeLog(path) as log:
+        assert log.append([sample_row(0, outcome="dead", entry="7-0"), played]) == 1
+        assert log.append([dead, sample_row(0, entry="8-0"), sample_row(1, entry="9-0")]) == 0
+    assert read_rows(path) == [sample_row(1), played]
+
+
 @pytest.mark.parametrize("torn", ['{"entry": "1001-0", "task', sample_row(1).model_dump_json(), '{"entry": \n', "\0\0\0"])
 def test_log_torn_last_line_is_cut_and_can_be_recorded_again(tmp_path: Path, torn: str) -> None:
     path = tmp_path / "episodes.jsonl"

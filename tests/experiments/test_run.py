@@ -165,3 +165,12 @@ async def test_memory_exported_by_one_run_serves_another_frozen(tmp_path: Path, 
         assert code == 0, output
         assert any(row.retrieved for row in memp.rows("pupil"))
         assert (await memp.status("pupil"))["progress"]["version"] == 1  # the import, and nothing since
+
+
+async def test_environment_of_ones_own_named_by_the_command_is_played(tmp_path: Path) -> None:
+    async with stand_in(Options()) as model:
+        memp = Memp(tmp_path, model.base_url)
+        command = ("online", "--env", "bench.toy_env", "--split", "dev", "--model", "stand-in-strong", "--exp-name", "own")
+        code, output = await memp.run(*command, "--limit", "3", "--max-steps", "4")
+        assert code == 0, output
+        assert [row.outcome for row in memp.rows("own")] == ["finished"] * 3

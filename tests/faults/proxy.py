@@ -23,6 +23,7 @@ class Proxy:
         """Replies that were lost so far."""
         self.stalled = anyio.Event()
         """Set once a request is kept back."""
+        self._let_go = anyio.Event()
         self._word = b""
         self._to_lose = 0
         self._stall = b""
@@ -32,8 +33,13 @@ class Proxy:
         self._to_lose, self._word = replies, word
 
     def stall(self, word: bytes) -> None:
-        """Keep the requests that contain `word` from the server from here on."""
-        self._stall = word
+        """Keep the script calls that contain `word`, and what follows them, from the server from here on (b"": no more)."""
+        self._stall, self.stalled = word, anyio.Event()
+
+    def let_go(self) -> None:
+        """Send on what is kept back, however late."""
+        self._stall = b""
+        self._let_go.set()
 
     async def _serve(self, client: ByteStream) -> None:
         """Carry one connection until either end closes it or a reply is lost."""
@@ -53,8 +59,10 @@ class Proxy:
                     self._to_lose -= 1
                     losing.set()
                 if self._stall and self._stall in request:
+                    earlier, request = _split(request, self._stall)
+                    await server.send(earlier)
                     self.stalled.set()
-                    await anyio.sleep_forever()
+                    await self._let_go.wait()
                 await server.send(request)
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             scope.cancel()
@@ -80,3 +88,10 @@ class Proxy:
             yield self
             tasks.cancel_scope.cancel()
         self._folder.cleanup()
+
+
+def _split(request: bytes, word: bytes) -> tuple[bytes, bytes]:
+    """What stands before the script call that holds `word` (others share its round trip), and the rest."""
+    call = request.rfind(b"EVALSHA", 0, request.index(word))
+    start = max(0, request.rfind(b"*", 0, max(0, call)))
+    return request[:start], request[start:]

@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +18,15 @@ from envs.local import GameTask
 from envs.registry import games
 from runtime.bus.namespace import Namespace
 from runtime.config import Settings
-from runtime.events import EpisodeSpec, Task, Trajectory
+from runtime.events import EpisodeSpec, Progress, Task, Trajectory
 from runtime.keys import WORKERS
+from tests.faults import poison_env
 from tests.support import Reply, Scripted, model_environment, scripted, until
 
 LEASE = 1.5
 """Seconds."""
+PATIENCE = 150.0
+"""Seconds after which something will not happen any more; what is to be quick is measured by the tests themselves."""
 
 
 class Player:
@@ -37,7 +40,7 @@ class Player:
 
     async def reply(self, messages: list[dict[str, str]]) -> str:
         """The next command, which no other step's request asks for."""
-        step = sum(message["role"] == "assistant" for message in messages)
+        step = step_of(messages)
         self.asked[step] += 1
         while self.held == step:  # noqa: ASYNC110 (the test sets a plain attribute)
             await anyio.sleep(0.01)
@@ -65,6 +68,7 @@ class Scene:
             "MEMP_LEASE": str(LEASE),
             "MEMP_ENV_PROCESSES": "1",
             "MEMP_SLOTS": "1",
+            "MEMP_ENVIRONMENTS": poison_env.__name__,
             **changes,
         }
 
@@ -81,7 +85,7 @@ class Scene:
 
     async def at_work(self, count: int) -> None:
         """Wait until so many workers read the task stream."""
-        await until(self._consumers, lambda found: len(found) >= count)
+        await until(self._consumers, lambda found: len(found) >= count, PATIENCE)
 
     async def _consumers(self) -> list[str]:
         try:
@@ -96,10 +100,23 @@ class Scene:
         found: Any = await self.namespace.client.xpending_range(self.namespace.keys.tasks, WORKERS, "-", "+", 1)
         return found[0]["consumer"].decode() if found else None
 
+    async def settled(self, count: int) -> None:
+        """Wait until so many tasks are committed or dead-lettered."""
+        await progressed(self.namespace, lambda now: now.settled >= count)
+
+    def logs(self, command: str) -> str:
+        """What all processes of this kind have logged."""
+        return "".join(path.read_text(errors="replace") for path in sorted(self.folder.glob(f"{command}-*.log")))
+
     async def trajectories(self) -> list[Trajectory]:
         """All that were committed and not yet taken off the stream."""
         entries: Any = await self.namespace.client.xrange(self.namespace.keys.trajectories)
         return [Trajectory.model_validate_json(fields[b"event"]) for _, fields in entries]
+
+
+async def progressed(namespace: Namespace, wanted: Callable[[Progress], bool]) -> None:
+    """Wait until the namespace's counters are as wanted; long, as processes that start share the machine with whatever runs on it."""
+    await until(namespace.progress, wanted, seconds=PATIENCE)
 
 
 def pid_of(consumer: str) -> int:
@@ -120,6 +137,22 @@ def task_of(game: GameTask, index: int, **fields: Any) -> Task:
     spec = EpisodeSpec(model="m", use_memory=False, max_steps=10)
     given: dict[str, Any] = {"id": f"t{index}", "epoch": 1, "env": "alfworld", "index": index, "spec": spec}
     return Task(goal=game.goal, game=game.game, **{**given, **fields})
+
+
+def room(index: int, **game: Any) -> Task:
+    """A task of the small environment that obeys its game."""
+    played = GameTask(f"tidy room {index}", {"name": f"room {index}", **game})
+    return task_of(played, index, env=poison_env.__name__)
+
+
+def step_of(messages: list[dict[str, str]]) -> int:
+    """Which step a request is for, from 0."""
+    return sum(message["role"] == "assistant" for message in messages)
+
+
+def acting(messages: list[dict[str, str]]) -> str:
+    """An action for any step of any room."""
+    return f"Thought: go on.\nAction: do {step_of(messages)}"
 
 
 def the_game(data: Path) -> tuple[GameTask, list[str]]:

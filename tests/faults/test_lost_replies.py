@@ -51,6 +51,9 @@ async def test_reply_to_a_commit_lost_leaves_one_event(server_url: str, namespac
         assert proxy.lost == 2
         assert await length(namespace, namespace.keys.trajectories) == 1
         assert (await namespace.progress()).committed == 1
+        # Mark and acknowledgement are one step: no reply can be lost between them.
+        assert await namespace.client.hlen(namespace.keys.committed(1)) == 1
+        assert await namespace.in_flight() == await length(namespace, namespace.keys.tasks) == 0
 
 
 async def test_reply_to_a_dead_letter_lost_leaves_one_letter(server_url: str, namespace_name: str) -> None:

@@ -1,6 +1,8 @@
 """The watch on the event loop, with a loop that is really blocked."""
 
 import asyncio
+import signal
+import subprocess
 import sys
 import time
 
@@ -61,3 +63,30 @@ def test_run_uses_uvloop() -> None:
         return type(asyncio.get_running_loop()).__module__
 
     assert event_loop.run(loop).startswith("uvloop")
+
+
+STARTING = """
+import os, sys
+import anyio
+from runtime import event_loop
+from runtime.server import connect
+
+async def start(url, number):
+    async with connect(url) as client:
+        await client.ping()
+        os.kill(os.getpid(), number)
+        await client.ping()
+    await anyio.sleep(10)
+    print("went on")
+
+event_loop.run(start, sys.argv[1], int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_just_before_a_redis_call_is_not_swallowed(server_url: str, number: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTING, server_url, str(int(number))], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "went on" not in done.stdout
+    assert "KeyboardInterrupt" in done.stderr

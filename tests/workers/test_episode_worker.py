@@ -1,10 +1,12 @@
 """The episode worker at work in this process: a real server, a real model over HTTP, real games where an episode is won."""
 
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from envs.alfworld_env.households import generate
@@ -109,7 +111,11 @@ async def test_task_that_fails_every_delivery_ends_among_the_dead_letters(server
 
 @pytest.mark.parametrize(
     ("payload", "reason"),
-    [(b"{", "unreadable task"), (task(0).model_copy(update={"env": "elsewhere"}).model_dump_json(), "unknown environment 'elsewhere'")],
+    [
+        (b"{", "unreadable task"),
+        (task(0).model_copy(update={"env": "elsewhere"}).model_dump_json(), "unknown environment 'elsewhere'"),
+        (task(0).model_copy(update={"env": "wsgiref.validate"}).model_dump_json(), "unknown environment 'wsgiref.validate'"),
+    ],
 )
 async def test_task_that_cannot_be_read_goes_to_the_dead_letters(
     server_url: str, namespace_name: str, payload: bytes | str, reason: str
@@ -126,6 +132,7 @@ async def test_task_that_cannot_be_read_goes_to_the_dead_letters(
         [letter] = await dead_letters(memory.namespace)
         assert letter.reason.startswith(reason)
         assert await memory.namespace.client.xlen(memory.namespace.keys.tasks) == 0
+        assert "wsgiref.validate" not in sys.modules, "an event had a module imported"
 
 
 async def test_task_under_which_worker_after_worker_ended_is_not_tried_again(server_url: str, namespace_name: str) -> None:
@@ -214,9 +221,10 @@ async def test_task_of_an_older_epoch_is_dropped_and_of_a_newer_one_ends_the_wor
         namespace = memory.namespace
         for epoch in (0, 2):
             await namespace.client.xadd(namespace.keys.tasks, {"event": task(0, epoch=epoch).model_dump_json()})
+        await namespace.client.hset(namespace.keys.meta, "epoch", "2")
         with pytest.raises(UsageError, match="was started afresh"):
             async with running(worker.pump()):
-                await settled(namespace, 1)
+                await anyio.sleep_forever()
         assert await namespace.client.xlen(namespace.keys.tasks) == 1
         assert (await dead_letters(namespace), model.chats) == ([], [])
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 
 from experiments.stand_in.options import Options
@@ -10,10 +11,10 @@ from experiments.stand_in.server import stand_in
 from memory.procedure import Change
 from memory.store import Memory, open_memory
 from memory.update import Policy
-from runtime.bus.consumer import Delivery
+from runtime.bus.consumer import Consumer, Delivery
 from runtime.bus.journal import Journal
 from runtime.errors import LLMRejected, UsageError
-from runtime.keys import CURATORS
+from runtime.keys import CURATORS, WORKERS
 from runtime.model.llm import Completion
 from tests.curating import LEASE, applied, curating
 from tests.events import task, trajectory
@@ -197,6 +198,27 @@ async def test_trajectory_that_only_waited_while_curators_ended_is_built(server_
         assert await dead_letters(works.memory.namespace) == []
 
 
+async def test_build_that_waited_for_its_group_while_curators_ended_is_applied(server_url: str, namespace_name: str) -> None:
+    async with scripted(lambda _: "Steps:\n1. go") as model, curating(server_url, namespace_name, model.base_url) as works:
+        namespace, (first, second) = works.memory.namespace, [trajectory(task(number, group=0)) for number in range(2)]
+        lost = curator(namespace, "lost", lease=0.0)
+        await lost.register()
+        await commit(namespace, first, unplayed=(second.task,))
+        for deliveries in range(1, 5):
+            async with running(works.pump()):
+                await until(lambda key=f"built:{deliveries}": namespace.client.hexists(namespace.keys.journal(1, "curator:task-0"), key))
+            [held] = await lost.reclaim(1)
+            lost.lease = LEASE
+            await lost.release(held, failed=True)
+            lost.lease = 0.0
+        worker = Consumer(namespace.client, namespace.keys.tasks, WORKERS, name="worker", lease=0.0)
+        await namespace.commit((await worker.reclaim(1))[0], second)
+        async with running(works.pump(), works.turns.watch):
+            await applied(works.memory, 2)
+        assert (len(await works.memory.ids()), len(model.chats)) == (1, 2)
+        assert await dead_letters(namespace) == []
+
+
 class Broken:
     """A model layer with a bug."""
 
@@ -252,8 +274,9 @@ async def test_event_of_an_older_epoch_is_dropped_and_of_a_newer_one_ends_the_cu
         namespace = works.memory.namespace
         for epoch in (0, 2):
             await namespace.client.xadd(namespace.keys.trajectories, {"event": trajectory(task(0, epoch=epoch)).model_dump_json()})
+        await namespace.client.hset(namespace.keys.meta, "epoch", "2")
         with pytest.raises(UsageError, match="was started afresh"):
             async with running(works.pump()):
-                await applied(works.memory, 1)
+                await anyio.sleep_forever()
         assert await namespace.client.xlen(namespace.keys.trajectories) == 1
         assert await dead_letters(namespace) == []

@@ -1,0 +1,110 @@
+"""What a run's results hold of tasks that died, were put back, or can't be read."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from experiments.recorder import Recorder
+from experiments.results import read_rows
+from runtime.bus.consumer import Consumer, register_group
+from runtime.bus.dead import read_letters, retry
+from runtime.bus.namespace import Namespace, open_namespace
+from runtime.keys import RECORDER, WORKERS
+from runtime.server import connect
+from runtime.tasks import open_tasks
+from tests.events import task, trajectory
+from tests.faults.proxy import Proxy
+from tests.support import commit, curator, until
+
+
+@asynccontextmanager
+async def recording(namespace: Namespace, path: Path, tasks: int = 2) -> AsyncGenerator[Recorder]:
+    """A recorder at work, closed as a driver does at the end of the block."""
+    recorder = Recorder(namespace, path, 60.0, [task(index) for index in range(tasks)])
+    await recorder.open()
+    async with open_tasks() as background:
+        background.start_soon(recorder.run)
+        yield recorder
+        background.cancel_scope.cancel()
+    await recorder.close()
+
+
+async def recorded(recorder: Recorder, count: int) -> None:
+    async def look() -> int:
+        return recorder.recorded
+
+    await until(look, lambda found: found == count)
+
+
+async def put_back_and_commit(namespace: Namespace) -> None:
+    """Retry all letters, and commit what comes of their tasks."""
+    for letter in [letter async for letter in read_letters(namespace)]:
+        await retry(namespace, letter)
+    worker = Consumer(namespace.client, namespace.keys.tasks, WORKERS, name="another", lease=60.0)
+    for delivery in await worker.read(100, block=0.1):
+        await namespace.commit(delivery, trajectory(task(0)))
+
+
+def outcomes(path: Path) -> list[tuple[str, str]]:
+    return [(row.task_id, row.outcome) for row in read_rows(path)]
+
+
+async def test_task_put_back_during_a_run_is_recorded_by_what_came_of_it(namespace: Namespace, tmp_path: Path) -> None:
+    path = tmp_path / "episodes.jsonl"
+    async with recording(namespace, path) as recorder:
+        await commit(namespace, trajectory(task(1)), dead=(task(0),))
+        await recorded(recorder, 2)
+        await put_back_and_commit(namespace)
+    assert outcomes(path) == [("task-1", "finished"), ("task-0", "finished")]
+    assert [row.task_id for row in recorder.rows] == ["task-1", "task-0"]
+    assert await namespace.client.xinfo_groups(namespace.keys.trajectories) == []
+
+
+async def test_task_put_back_after_a_run_is_recorded_when_it_goes_on(namespace: Namespace, tmp_path: Path) -> None:
+    path = tmp_path / "episodes.jsonl"
+    async with recording(namespace, path) as recorder:
+        await commit(namespace, trajectory(task(1)), dead=(task(0),))
+        await recorded(recorder, 2)
+    assert sorted(outcomes(path)) == [("task-0", "dead"), ("task-1", "finished")]
+    await put_back_and_commit(namespace)
+    for _ in range(2):
+        async with recording(namespace, path) as recorder:
+            assert recorder.recorded == 2
+        assert outcomes(path) == [("task-1", "finished"), ("task-0", "finished")]
+
+
+async def test_trajectory_that_can_not_be_read_is_recorded_as_dead_and_by_itself_once_it_can(namespace: Namespace, tmp_path: Path) -> None:
+    path, stream = tmp_path / "episodes.jsonl", namespace.keys.trajectories
+    event = trajectory(task(0)).model_dump_json()
+    async with recording(namespace, path) as recorder:
+        await namespace.client.xadd(stream, {"event": event.replace('"v":1', '"v":2')})
+        await recorded(recorder, 1)
+        [kept] = recorder.rows
+        assert (kept.outcome, (kept.reason or "")[:23]) == ("dead", "unreadable trajectory: ")
+        await namespace.client.xadd(stream, {"event": event})
+    assert outcomes(path) == [("task-0", "finished")]
+
+
+async def test_build_that_is_tried_again_is_no_episode(namespace: Namespace, tmp_path: Path) -> None:
+    path = tmp_path / "episodes.jsonl"
+    await curator(namespace).register()
+    async with recording(namespace, path) as recorder:
+        again = trajectory(task(0)).model_copy(update={"retry": "7-0"})
+        await namespace.client.xadd(namespace.keys.trajectories, {"event": again.model_dump_json()})
+        await namespace.submit_trajectories([trajectory(task(1))])
+        await recorded(recorder, 1)
+    assert outcomes(path) == [("task-1", "finished")]
+    assert len(await curator(namespace).read(100, block=0.1)) == 2
+
+
+async def test_episode_whose_delivery_was_lost_with_its_reply_is_recorded_during_the_run(
+    server_url: str, namespace: Namespace, tmp_path: Path
+) -> None:
+    async with Proxy(server_url).serving() as proxy, connect(proxy.url) as client:
+        proxied = await open_namespace(client, namespace.keys.namespace)
+        proxy.lose(1, b"XREADGROUP")
+        await register_group(namespace.client, namespace.keys.trajectories, RECORDER)
+        await commit(namespace, trajectory(task(0)))
+        async with recording(proxied, tmp_path / "episodes.jsonl") as recorder:
+            await recorded(recorder, 1)
+        assert proxy.lost == 1
