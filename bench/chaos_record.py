@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import anyio
-import orjson
 
-from memory.changes import open_history
+from memory.changes import open_history, streamed
 from memory.fold import fingerprint, rebuild
 from memory.procedure import CommittedChange, Procedure
 from memory.read import procedure_ids, read_procedures
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.namespace import Namespace, open_namespace
-from runtime.bus.scripts import CONNECTION_ERRORS, Client, is_away
+from runtime.bus.scripts import CONNECTION_ERRORS, is_away
 from runtime.bus.status import StreamStatus, read_status
+from runtime.config import Settings
 from runtime.errors import MempError
 from runtime.events import DeadLetter, Progress, Task, Trajectory
 from runtime.keys import Keys
@@ -22,7 +22,7 @@ from runtime.keys import Keys
 AUDITOR = "auditor"
 """Consumer group of the driver on the trajectory stream."""
 BATCH = 200
-EXACT_UP_TO = 50_000
+EXACT_UP_TO: int = Settings.model_fields["exact_up_to"].default
 
 
 class Course(NamedTuple):
@@ -126,7 +126,7 @@ async def read_evidence(
         seen=tuple(auditor.seen.values()),
         rows=tuple(rows),
         letters=tuple([DeadLetter.model_validate_json(fields[b"event"]) for _, fields in await client.xrange(keys.dead)]),
-        changes=tuple(await _changes(client, keys.changes)),
+        changes=tuple([change async for change in streamed(namespace)]),
         applied=frozenset(_texts(await client.smembers(keys.applied(epoch)))),
         marked=frozenset(_texts(await client.hkeys(keys.committed(epoch)))),
         progress=await namespace.progress(),
@@ -145,21 +145,6 @@ async def _rebuilt(namespace: Namespace) -> str:
         return (await rebuild(await open_history((), namespace), into, search=True, exact_up_to=EXACT_UP_TO)).sha256
     except MempError as error:
         return str(error)
-
-
-async def _changes(client: Client, stream: str) -> list[CommittedChange]:
-    """The whole stream, in pieces."""
-    found: list[CommittedChange] = []
-    since = "-"
-    while entries := await client.xrange(stream, since, "+", count=BATCH):
-        found += [_change(entry, fields) for entry, fields in entries]
-        since = f"({found[-1].entry}"
-    return found
-
-
-def _change(entry: bytes, fields: dict[bytes, bytes]) -> CommittedChange:
-    parts = {name: orjson.loads(fields[name.encode()]) for name in ("event", "version", "deprecated")}
-    return CommittedChange.model_validate_json(orjson.dumps({"entry": entry.decode(), **parts}))
 
 
 def _texts(found: Any) -> list[str]:

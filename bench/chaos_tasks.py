@@ -24,7 +24,7 @@ def course(name: str, first: int, count: int, flags: argparse.Namespace) -> Cour
     return Course(tuple(tasks), doomed, frozenset(task.id for task in tasks if SPEECHLESS in f"{task.goal} "))
 
 
-def _task(name: str, house: int, index: int, goals: int, chance: random.Random) -> Task:
+def _task(task: str, house: int, index: int, goals: int, chance: random.Random) -> Task:
     found = toy_env.game(house, goals, chance.choice((2, 2, 3, 4)), walled=chance.random() < 0.01)
     spec = EpisodeSpec(
         model="chaos",
@@ -34,4 +34,4 @@ def _task(name: str, house: int, index: int, goals: int, chance: random.Random) 
         top_k=2,
         episode_tokens=1 if chance.random() < 0.02 else None,
     )
-    return Task(id=name, epoch=1, env="bench.toy_env", goal=found.goal, game=found.game, index=index, spec=spec)
+    return Task(id=task, epoch=1, env="bench.toy_env", goal=found.goal, game=found.game, index=index, spec=spec)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bin.inspect import Json, print_table, table_of
-from bin.options import DataDir, ExpName, a_namespace, load_settings, quiet, run
+from bin.options import DataDir, ExpName, Json, a_namespace, cell, load_settings, print_table, quiet, table_of
 from runtime.config import Settings
 from runtime.errors import UsageError
+from runtime.event_loop import run
+from runtime.masking import visible
 
 if TYPE_CHECKING:
     from runtime.bus.dead import Letter
@@ -28,8 +29,6 @@ dead = typer.Typer(help="Look at dead letters, put their work back, or throw the
 @dead.command("list")
 def list_letters(exp_name: ExpName, as_json: Json = False, data_dir: DataDir = None) -> None:
     """All letters: what could not be worked on, and why."""
-    from rich.markup import escape
-
     found: list[dict[str, Any]] = run(_list, quiet(load_settings(data_dir=data_dir)), exp_name)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -37,7 +36,7 @@ def list_letters(exp_name: ExpName, as_json: Json = False, data_dir: DataDir = N
     table = table_of("id", "holds", "task", "deliveries", "reason", whole=1)
     for each in found:
         reason = each["reason"] if len(each["reason"]) <= SHORT else each["reason"][: SHORT - 1] + "…"
-        table.add_row(each["id"], each["kind"], escape(each["task"] or "-"), str(each["deliveries"]), escape(" ".join(reason.split())))
+        table.add_row(each["id"], each["kind"], cell(each["task"] or "-"), str(each["deliveries"]), cell(" ".join(reason.split())))
     print_table(table)
 
 
@@ -49,7 +48,7 @@ def show(letter: Id, exp_name: ExpName, as_json: Json = False, data_dir: DataDir
         typer.echo(json.dumps(found, indent=2))
         return
     for name in ("id", "kind", "stream", "entry", "task", "deliveries", "reason"):
-        typer.echo(f"{name}: {found[name]}")
+        typer.echo(visible(f"{name}: {found[name]}"))
     typer.echo(f"\n{_pretty(found['payload'])}")
 
 
@@ -81,16 +80,15 @@ def _pretty(payload: str) -> str:
         return json.dumps(payload)
 
 
-def _fields(namespace: "Namespace", letter: "Letter") -> dict[str, Any]:
-    return {"id": letter.id, "kind": letter.kind(namespace), **letter.said.model_dump(exclude={"v"})}
+def _fields(namespace: "Namespace", letter: "Letter", *but: str) -> dict[str, Any]:
+    return {"id": letter.id, "kind": letter.kind(namespace), **letter.said.model_dump(exclude={"v", *but})}
 
 
 async def _list(settings: Settings, name: str) -> list[dict[str, Any]]:
     from runtime.bus.dead import read_letters
 
     async with a_namespace(settings, name) as namespace:
-        found = [_fields(namespace, letter) async for letter in read_letters(namespace)]
-        return [{key: value for key, value in each.items() if key != "payload"} for each in found]
+        return [_fields(namespace, letter, "payload") async for letter in read_letters(namespace)]
 
 
 async def _show(settings: Settings, name: str, letter: str) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from bin.options import DataDir, ExpName, a_namespace, load_settings, quiet, run
+from bin.options import DataDir, ExpName, a_namespace, load_settings, quiet
 from runtime.config import Settings
+from runtime.event_loop import run
 
 
 def drain(

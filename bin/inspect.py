@@ -1,23 +1,20 @@
-"""Looking: `memp status`, `memp procedures list|show|history` (and `revert`), `memp doctor`."""
+"""Looking: `memp status`, `memp procedures list|show|history`, `memp doctor`."""
 
 import difflib
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from bin.options import DataDir, ExpName, a_namespace, load_settings, quiet, run
-from memory.procedure import Procedure, Revision
+from bin.options import DataDir, ExpName, Json, ProcedureId, a_namespace, cell, load_settings, print_table, quiet, table_of
+from memory.procedure import Procedure
 from runtime.config import Settings
 from runtime.errors import UsageError
+from runtime.event_loop import run
+from runtime.masking import visible
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from runtime.bus.status import Status
-
-Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
-Id = Annotated[str, typer.Argument(help="Id of a procedure (`memp procedures list` shows them).")]
 
 procedures = typer.Typer(help="What has been learned.", no_args_is_help=True)
 
@@ -35,7 +32,7 @@ def status(exp_name: ExpName, as_json: Json = False, data_dir: DataDir = None) -
         for group in stream.groups:
             lag = "?" if group.lag is None else str(group.lag)
             silent = "-" if group.silent is None else f"{group.silent:.0f} s"
-            table.add_row("", "", group.name, str(group.consumers), str(group.pending), lag, silent)
+            table.add_row("", "", cell(group.name), str(group.consumers), str(group.pending), lag, silent)
     print_table(table)
     counters = ", ".join(f"{name} {value}" for name, value in found.progress.model_dump(exclude={"learning"}).items())
     typer.echo(counters)
@@ -43,8 +40,6 @@ def status(exp_name: ExpName, as_json: Json = False, data_dir: DataDir = None) -
 
 def doctor(as_json: Json = False, data_dir: DataDir = None) -> None:
     """Say what was found (server, module, versions, model endpoint, ALFWorld data, compiler) and what to do about the rest."""
-    from rich.markup import escape
-
     from experiments.doctor import examine
 
     findings = run(examine, quiet(load_settings(data_dir=data_dir)))
@@ -54,7 +49,7 @@ def doctor(as_json: Json = False, data_dir: DataDir = None) -> None:
     table = table_of("", "what", "found", "what to do")
     for finding in findings:
         mark = "[green]ok[/green]" if finding.ok else "[yellow]--[/yellow]"
-        table.add_row(mark, *(escape(text) for text in (finding.what, finding.found, finding.advice)))
+        table.add_row(mark, *(cell(text) for text in (finding.what, finding.found, finding.advice)))
     print_table(table)
 
 
@@ -69,58 +64,35 @@ def list_procedures(exp_name: ExpName, as_json: Json = False, data_dir: DataDir 
     for each in found:
         uses, successes = (sum(getattr(credit, name) for credit in each.credit.values()) for name in ("uses", "successes"))
         current = each.current
-        table.add_row(each.id, each.goal, current.status, str(current.number), str(uses), str(successes), str(len(each.sources)))
+        table.add_row(
+            cell(each.id), cell(each.goal), current.status, str(current.number), str(uses), str(successes), str(len(each.sources))
+        )
     print_table(table)
 
 
 @procedures.command("show")
-def show(procedure: Id, exp_name: ExpName, data_dir: DataDir = None) -> None:
+def show(procedure: ProcedureId, exp_name: ExpName, data_dir: DataDir = None) -> None:
     """What a procedure says now."""
     found: Procedure = run(_procedure, quiet(load_settings(data_dir=data_dir)), exp_name, procedure)
     current = found.current
-    typer.echo(f"{found.goal}\nrevision {current.number} ({current.cause.kind}), {current.status}\n")
-    typer.echo("\n\n".join(text for text in (current.content.script, current.content.trajectory) if text))
+    typer.echo(f"{visible(found.goal)}\nrevision {current.number} ({current.cause.kind}), {current.status}\n")
+    typer.echo(visible("\n\n".join(text for text in (current.content.script, current.content.trajectory) if text)))
 
 
 @procedures.command("history")
-def history(procedure: Id, exp_name: ExpName, data_dir: DataDir = None) -> None:
+def history(procedure: ProcedureId, exp_name: ExpName, data_dir: DataDir = None) -> None:
     """All revisions of a procedure: why each came to be, how it did, and what it changed."""
     found: Procedure = run(_procedure, quiet(load_settings(data_dir=data_dir)), exp_name, procedure)
     before = ""
     for revision in found.revisions:
         credit = found.credit.get(revision.number)
         did = f"{credit.successes} of {credit.uses} successful" if credit else "never used"
-        typer.echo(f"revision {revision.number}: {revision.cause.kind} from {', '.join(revision.cause.trajectories) or '-'}; {did}")
+        sources = visible(", ".join(revision.cause.trajectories)) or "-"
+        typer.echo(f"revision {revision.number}: {revision.cause.kind} from {sources}; {did}")
         after = "\n".join(text for text in (revision.content.script, revision.content.trajectory) if text)
         for line in list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1))[2:]:
-            typer.echo(f"    {line}")
+            typer.echo(f"    {visible(line)}")
         before = after
-
-
-@procedures.command("revert")
-def revert(
-    procedure: Id,
-    exp_name: ExpName,
-    to: Annotated[int, typer.Option("--to", help="Number of the revision to go back to (`memp procedures history ID` shows them).")],
-    data_dir: DataDir = None,
-) -> None:
-    """Let a procedure say again what an earlier revision said; a deprecated one is retrieved again."""
-    made: Revision = run(_revert, quiet(load_settings(data_dir=data_dir)), exp_name, procedure, to)
-    typer.echo(f"{procedure} is at revision {made.number}, active, and says what it said at revision {to}")
-
-
-def table_of(*columns: str, title: str | None = None, whole: int = 0) -> "Table":
-    """A table of text; the first `whole` columns are never cut, however narrow the terminal: they are there to be copied."""
-    from rich.table import Column, Table
-
-    return Table(*(Column(name, no_wrap=at < whole) for at, name in enumerate(columns)), title=title)
-
-
-def print_table(table: "Table") -> None:
-    """Show it on the terminal."""
-    from rich.console import Console
-
-    Console().print(table)
 
 
 async def _status(settings: Settings, name: str) -> "Status":
@@ -135,13 +107,6 @@ async def _procedures(settings: Settings, name: str) -> list[Procedure]:
 
     async with a_namespace(settings, name) as namespace:
         return await read_procedures(namespace.client, namespace.keys)
-
-
-async def _revert(settings: Settings, name: str, procedure: str, to: int) -> Revision:
-    from memory.revert import revert
-
-    async with a_namespace(settings, name) as namespace:
-        return await revert(namespace, procedure, to)
 
 
 async def _procedure(settings: Settings, name: str, procedure: str) -> Procedure:

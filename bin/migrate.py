@@ -1,16 +1,20 @@
-"""`memp memory export|import|hash|changes|rebuild`: memory and its history as files, for another namespace, machine or model."""
+"""`memp memory export|import|hash|changes|rebuild`: memory and its history as files, for another namespace, machine or model.
+`memp procedures revert`: one procedure goes back in its history."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bin.options import DataDir, ExpName, a_memory, a_namespace, load_settings, quiet, run
+from bin.inspect import procedures
+from bin.options import DataDir, ExpName, ProcedureId, a_memory, a_namespace, load_settings, quiet
 from runtime.config import Settings
+from runtime.event_loop import run
 
 if TYPE_CHECKING:
     from memory.changes import Archived
     from memory.fold import Fingerprint
+    from memory.procedure import Revision
 
 memory = typer.Typer(help="Export, import, archive and rebuild a memory.", no_args_is_help=True)
 
@@ -78,15 +82,36 @@ def rebuild(
     typer.echo(_told(run(_rebuild, settings, exp_name, into, tuple(files or ()), as_of)))
 
 
+@procedures.command("revert")
+def revert(
+    procedure: ProcedureId,
+    exp_name: ExpName,
+    to: Annotated[int, typer.Option("--to", help="Number of the revision to go back to (`memp procedures history ID` shows them).")],
+    data_dir: DataDir = None,
+) -> None:
+    """Let a procedure say again what an earlier revision said; a deprecated one is retrieved again."""
+    made: Revision = run(_revert, quiet(load_settings(data_dir=data_dir)), exp_name, procedure, to)
+    typer.echo(f"{procedure} is at revision {made.number}, active, and says what it said at revision {to}")
+
+
 def _told(found: "Fingerprint") -> str:
     return f"{found.sha256}  version {found.version}, {found.procedures} procedures"
 
 
 async def _hash(settings: Settings, name: str) -> "Fingerprint":
     from memory.fold import fingerprint
+    from memory.store import check_whole
 
     async with a_namespace(settings, name) as namespace:
+        await check_whole(namespace)
         return await fingerprint(namespace)
+
+
+async def _revert(settings: Settings, name: str, procedure: str, to: int) -> "Revision":
+    from memory.revert import revert
+
+    async with a_namespace(settings, name) as namespace:
+        return await revert(namespace, procedure, to)
 
 
 async def _changes(settings: Settings, name: str, out: Path, trim: bool) -> "Archived":

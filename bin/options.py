@@ -1,8 +1,8 @@
-"""What several commands share: settings from flags, the environment and defaults; running; telling errors."""
+"""What several commands share: settings from flags, the environment and defaults; tables; telling errors."""
 
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from runtime import event_loop
 from runtime.config import EngineKind, Settings
 from runtime.errors import MempError, UsageError
 from runtime.logs import configure_logs
+from runtime.masking import visible
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from memory.store import Memory
     from runtime.bus.namespace import Namespace
 
@@ -26,6 +28,8 @@ Engine = Annotated[
     typer.Option("--engine", help="What plays ALFWorld: fast, or stock (TextWorld's own). Without: MEMP_ENGINE, else fast."),
 ]
 ExpName = Annotated[str, typer.Option("--exp-name", help="Name of the experiment: its namespace and its folder.")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+ProcedureId = Annotated[str, typer.Argument(help="Id of a procedure (`memp procedures list` shows them).")]
 Parent = Annotated[int | None, typer.Option("--parent", hidden=True)]
 
 
@@ -46,11 +50,6 @@ def quiet(settings: Settings) -> Settings:
     if "MEMP_LOG_LEVEL" not in os.environ:
         configure_logs("warning")
     return settings
-
-
-def run(function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
-    """Run an async command to its end; SIGTERM ends it as Ctrl-C does, in peace. Errors pass through to `guarded`."""
-    return event_loop.run(function, *args)
 
 
 @asynccontextmanager
@@ -80,6 +79,27 @@ async def a_memory(settings: Settings, name: str) -> AsyncGenerator["Memory"]:
         yield memory
 
 
+def table_of(*columns: str, title: str | None = None, whole: int = 0) -> "Table":
+    """A table of text; the first `whole` columns are never cut, however narrow the terminal: they are there to be copied."""
+    from rich.table import Column, Table
+
+    return Table(*(Column(name, no_wrap=at < whole) for at, name in enumerate(columns)), title=title)
+
+
+def cell(text: str) -> str:
+    """Text for a table as it reads: none of it is markup, or a control character that the terminal would obey."""
+    from rich.markup import escape
+
+    return escape(visible(text))
+
+
+def print_table(table: "Table") -> None:
+    """Show it on the terminal."""
+    from rich.console import Console
+
+    Console().print(table)
+
+
 def guarded(command: Callable[[], None]) -> int:
     """Run the command line; the exit code is 2 for usage, 1 for failure, 130 for an interrupt. No traceback for what a user can cause."""
     try:
@@ -105,5 +125,5 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 def _tell(error: BaseException) -> int:
     if not isinstance(error, MempError):
         raise error
-    print(f"memp: {error}", file=sys.stderr)
+    print(f"memp: {visible(str(error))}", file=sys.stderr)
     return error.exit_code

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import anyio
 import typer
 
-from bin.options import DataDir, Engine, Parent, a_namespace, load_settings, run
+from bin.options import DataDir, Engine, Parent, a_namespace, load_settings
 from bin.run import Build, Env, FewShot, Limit, MaxSteps, Model, Retrieve, SameGoalBy, Seed, Split, TopK, UpdateBy, UseMemory
 from runtime.config import Settings
 from runtime.errors import UsageError
+from runtime.event_loop import run
 
 if TYPE_CHECKING:
     from experiments.config import RunConfig

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bin.options import DataDir, Engine, RunsDir, load_settings, quiet, run
+from bin.options import DataDir, Engine, RunsDir, load_settings, quiet
 from memory.procedure import Form, SameGoal, Update
 from runtime.config import Settings
 from runtime.errors import MempError
+from runtime.event_loop import run
 from runtime.events import Retrieval
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bin.inspect import Json, print_table, table_of
-from bin.options import DataDir, load_settings, quiet
+from bin.options import DataDir, Json, load_settings, print_table, quiet, table_of
 from runtime.config import Settings
 from runtime.errors import UsageError
 

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import structlog
 
+from envs import wire
 from envs.forks import CLOSE_TIMEOUT, Forks
 from envs.link import Link
 from runtime import errors
@@ -128,6 +129,7 @@ class Channel:
             self._link.send({"op": "close", "key": key})
 
     def _take(self, answer: dict[str, Any]) -> None:
+        wire.check_answer(answer)
         self._progress = monotonic()
         call = self._pending.pop(answer["id"], None)
         if call is None:

@@ -13,6 +13,7 @@ import anyio
 import structlog
 from anyio.abc import Process
 
+from envs import wire
 from envs.link import Link
 from runtime.config import Settings
 from runtime.errors import EnvError
@@ -125,7 +126,10 @@ class Forks:
         self._theirs.close()
 
     def _take(self, message: dict[str, Any]) -> None:
-        child = self._children[message["id"]]
+        wire.check_notice(message)
+        child = self._children.get(message["id"])
+        if child is None:
+            raise wire.Garbled("a message of no process that is alive")
         child.learn(message)
         if "status" not in message:
             self._asked.popleft()[1].close()

@@ -45,7 +45,8 @@ class Link:
             return len(data)  # It has ended; the reader sees that too, and tells.
 
     async def run(self, take: Callable[[dict[str, Any]], None]) -> None:
-        """Give each message that comes to `take`, until the other process has ended, or what comes can't be understood."""
+        """Give each message that comes to `take`, until the other process has ended, or what comes can't be understood: `take`
+        raises `wire.Garbled` for a message that it can't."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._flush)
             await self._read(take)
@@ -64,9 +65,9 @@ class Link:
             try:
                 for message in self._frames.feed(data):
                     take(message)
-            except (wire.Garbled, KeyError, TypeError, ValueError) as error:
+            except wire.Garbled as error:
                 # Something in that process has written to its socket. That process is killed for it, and this one goes on.
-                log.error("env_message_garbled", reason=f"{type(error).__name__}: {error}")
+                log.error("env_message_garbled", reason=str(error))
                 return
 
     async def _flush(self) -> None:

@@ -81,3 +81,22 @@ def _message(body: bytes | bytearray) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise Garbled("a message that is no object")
     return cast(dict[str, Any], message)
+
+
+def check_answer(message: dict[str, Any]) -> None:
+    """Raises `Garbled` for what is no answer of an environment process."""
+    error: Any = message.get("error")
+    whole = "result" in message if error is None else _are(error, str, str)
+    if not (whole and isinstance(message.get("id"), int) and isinstance(message.get("memory", 0), int | float)):
+        raise Garbled("a message that is no answer")
+
+
+def check_notice(message: dict[str, Any]) -> None:
+    """Raises `Garbled` for what is no message of the fork server."""
+    kinds = {"id": int, "pid": int, "status": int, "error": str}
+    if len(message) != 2 or "id" not in message or not all(isinstance(part, kinds.get(name, ())) for name, part in message.items()):
+        raise Garbled("a message that tells of no process")
+
+
+def _are(values: Any, *kinds: type) -> bool:
+    return isinstance(values, list) and list(map(type, cast(list[Any], values))) == list(kinds)

@@ -24,8 +24,9 @@ from memory.store import Memory, open_memory
 from memory.transfer import export_memory, import_memory, read_memory
 from runtime.bus.consumer import register_group
 from runtime.bus.namespace import Namespace, open_namespace
+from runtime.bus.trimmed import restore_tasks
 from runtime.config import Settings
-from runtime.errors import UsageError
+from runtime.errors import MempError, UsageError
 from runtime.events import Progress, Role, Task, Usage
 from runtime.keys import CURATORS, Keys
 from runtime.model.embeddings import open_embedder
@@ -38,6 +39,8 @@ log = structlog.get_logger()
 
 POLL = 0.25
 """Seconds between two looks at the counters."""
+STILL = 5.0
+"""Seconds without a trajectory learned, after which those that are on the stream no more are given up."""
 
 
 @dataclass
@@ -91,7 +94,7 @@ class Run:
                 await register_group(self.namespace.client, self.namespace.keys.trajectories, CURATORS)
                 await self.namespace.submit_trajectories(experience)
                 self.start_curator()
-                await self._until(lambda progress: progress.consumed >= len(experience))
+                await self._until(lambda progress: progress.consumed >= len(experience), learning=True)
                 await self._until_learned()
                 await self.fleet.stop("curator")
             # From here on memory is frozen.
@@ -105,12 +108,12 @@ class Run:
             self.start_curator()
         for number in range(self.config.workers):
             self.fleet.start(f"worker-{number}", "worker", "--exp-name", self.config.exp_name)
+        await restore_tasks(self.namespace, tasks)  # resumed: what somebody has trimmed away since is added again
         played = 0
         for group in _groups(tasks):
-            if await self.namespace.submit_tasks(group) < len(group):  # resumed: what somebody has trimmed away since is added again
-                await self.namespace.restore_tasks(group)
+            await self.namespace.submit_tasks(group)
             played += len(group)
-            await self._until(lambda progress, due=played: self._settled(progress) >= due)
+            await self._until(lambda progress, due=played: self._settled(progress) >= due, learning=self.config.learns)
             await self._until(lambda _progress, due=played: recorder.recorded >= due)
         await self._until_learned()
 
@@ -130,14 +133,37 @@ class Run:
         while await self.namespace.unlearned():  # noqa: ASYNC110 - of other processes, which have no event of ours
             await anyio.sleep(POLL)
 
-    async def _until(self, done: Callable[[Progress], bool]) -> None:
+    async def _until(self, done: Callable[[Progress], bool], *, learning: bool = False) -> None:
+        """Wait, with a look now and then. Raises `MempError` where the curators (`learning`) wait for what will never come."""
+        seen, since = (0, 0), anyio.current_time()
         while True:
             self.snapshot.progress = await self.namespace.progress()
             self.snapshot.in_flight = await self.namespace.in_flight()
             self.show(self.snapshot)
             if done(self.snapshot.progress):
                 return
+            now = (self.snapshot.progress.consumed, await self._missing(self.snapshot.progress) if learning else 0)
+            if now != seen:
+                seen, since = now, anyio.current_time()
+            elif now[1] and anyio.current_time() - since > STILL:
+                raise MempError(_TRIMMED.format(count=now[1], name=self.config.exp_name))
             await anyio.sleep(POLL)
+
+    async def _missing(self, progress: Progress) -> int:
+        """Trajectories that were committed, not learned, and are on the stream no more; 0 while something else goes on.
+
+        A commit counts and publishes in one step, and so an apply counts and acknowledges: between two looks at the same
+        counters, this can't be wrong. In a group, what comes after a missing one has its turn never.
+        """
+        left = await self.namespace.unlearned()
+        at_work = progress.settled - self.experience < progress.submitted or (left and self.config.group_size is None)
+        return 0 if at_work else max(0, progress.committed - progress.consumed - left)
+
+
+_TRIMMED = (
+    "{count} trajectories were committed and never learned, and the stream has them no more: somebody trimmed it. The episodes are "
+    "recorded, and `memp memory export --exp-name {name}` writes what was learned; --overwrite plays the run afresh"
+)
 
 
 async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show: Callable[[Snapshot], None]) -> Result:
@@ -148,7 +174,7 @@ async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show:
     async with _opened(config, settings, overwrite, show) as run:
         folder = run.folder
         await run.offline_memory()
-        recorder = Recorder(run.namespace, folder / "episodes.jsonl", settings.lease, tasks)
+        recorder = Recorder(run.namespace, folder / "episodes.jsonl", tasks)
         await recorder.open()
         run.snapshot.rows = recorder.rows
         async with open_tasks() as background:

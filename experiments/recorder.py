@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from experiments.results import EpisodeLog, EpisodeRow, dead_row, final, read_rows, row
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.dead import Letter, read_letters
+from runtime.bus.drain import leave
 from runtime.bus.namespace import Namespace, dead_letter
 from runtime.bus.scripts import CONNECTION_ERRORS, patiently
 from runtime.events import Task, Trajectory, trajectory_place, unreadable
@@ -25,14 +26,14 @@ class Recorder:
     """Appends every episode of the run to `episodes.jsonl`; what was recorded before a crash is not recorded twice. `tasks` are
     the run's, by which those are known whose events can't be read."""
 
-    def __init__(self, namespace: Namespace, path: Path, lease: float, tasks: Sequence[Task]) -> None:
+    def __init__(self, namespace: Namespace, path: Path, tasks: Sequence[Task]) -> None:
         self._namespace = namespace
         self._tasks = {task.id: task for task in tasks}
         self._log = EpisodeLog(path)
         self.rows = read_rows(path) if path.is_file() else []
         self._dead_seen: str | None = None
         keys = namespace.keys
-        self._consumer = Consumer(namespace.client, keys.trajectories, RECORDER, name=consumer_name("recorder"), lease=lease)
+        self._consumer = Consumer(namespace.client, keys.trajectories, RECORDER, name=consumer_name("recorder"), lease=0.0)
 
     @property
     def recorded(self) -> int:
@@ -61,13 +62,13 @@ class Recorder:
         while deliveries := await patiently(lambda: self._consumer.read(BATCH, block=0.001)):
             await self._record(deliveries)
         await self._take_over()
-        await self._namespace.remove_group(self._namespace.keys.trajectories, RECORDER)
+        await self._record_dead()
+        await leave(self._namespace, RECORDER)
         self._log.close()
 
     async def _take_over(self) -> None:
         """Record what was delivered, to whomever, and not acknowledged."""
-        self._consumer.lease = 0.0
-        while deliveries := await self._consumer.reclaim(BATCH):
+        async for deliveries in self._consumer.reclaim_all(BATCH):
             await self._record(deliveries)
 
     async def _record(self, deliveries: list[Delivery]) -> None:

@@ -9,7 +9,8 @@ import orjson
 from memory.plan import Deprecation, plan
 from memory.procedure import Change, CommittedChange
 from runtime.bus.consumer import Delivery
-from runtime.bus.namespace import Namespace, dead_letter
+from runtime.bus.letters import build_letter
+from runtime.bus.namespace import Namespace
 from runtime.errors import EpochClosed, LeaseLost, RevisionConflict
 from runtime.events import Trajectory
 
@@ -44,7 +45,7 @@ async def learn(
     procedure moved on meanwhile, `NotYourTurn` where a group must be waited for, `LeaseLost` where the event is another's now.
     """
     task = trajectory.task
-    letter = dead_letter(delivery, f"build: {give_up}", task=task.id).model_dump_json() if give_up else ""
+    letter = build_letter(delivery, task, give_up).model_dump_json() if give_up else ""
     place = (task.group, None if task.group is None else task.index)
     answer = await _apply(namespace, change, Occasion(task.epoch, trajectory.mark, delivery.fence, task.id, *place, letter), rule)
     if answer == b"turn":

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import ValidationError
 
-from memory.lines import first_error, numbered_lines, parse_line, replacing
+from memory.lines import numbered_lines, parse_line, replacing
 from memory.procedure import ChangesHeader, CommittedChange
 from memory.store import fits, stored_embedding
 from runtime.bus.namespace import Namespace
 from runtime.bus.scripts import patiently
 from runtime.errors import DataError, UsageError
+from runtime.events import unreadable
 
 WRITER = "memp memory changes"
 CHUNK = 50
@@ -48,7 +49,7 @@ class History:
                     reached, entry = change.version, change.entry
         if self.namespace is None or reached == until:
             return
-        async with aclosing(_streamed(self.namespace, entry)) as stream:
+        async with aclosing(streamed(self.namespace, entry)) as stream:
             async for change in stream:
                 _expect(reached, change, f"the stream of {self.namespace.keys.namespace}")
                 yield change
@@ -74,8 +75,9 @@ async def open_history(files: tuple[Path, ...], namespace: Namespace | None) -> 
 async def archive_changes(namespace: Namespace, path: Path, *, trim: bool = False) -> Archived:
     """Write the changes stream to a file; one that is there already is continued, and replaced once the new one is whole.
 
-    With `trim` what the file holds is then taken off the stream. Raises `DataError` where the file is of another memory, or
-    changes between its last and the stream's first are missing; `UsageError` for a namespace without changes.
+    With `trim` what the file holds is then taken off the stream. Raises `DataError` where the file is of another memory (also of
+    an earlier one of that name), or changes between its last and the stream's first are missing; `UsageError` for a namespace
+    without changes.
     """
     header, first, reached, entry = await _header(namespace), 0, 0, ""
     with replacing(path) as file:
@@ -83,7 +85,9 @@ async def archive_changes(namespace: Namespace, path: Path, *, trim: bool = Fals
         for change in _kept(path, header):
             file.write(change.model_dump_json() + "\n")
             first, reached, entry = first or change.version, change.version, change.entry
-        async for change in _streamed(namespace, entry):
+        if reached:
+            await _check_same(namespace, path, entry)
+        async for change in streamed(namespace, entry):
             _expect(reached or change.version - 1, change, f"the stream of {namespace.keys.namespace}")
             file.write(change.model_dump_json() + "\n")
             first, reached, entry = first or change.version, change.version, change.entry
@@ -128,6 +132,24 @@ def _kept(path: Path, header: ChangesHeader) -> Iterator[CommittedChange]:
     yield from changes
 
 
+async def _check_same(namespace: Namespace, path: Path, last: str) -> None:
+    """What the stream holds up to the file's last entry must stand in the file.
+
+    Where it does not, the server was emptied and its clock set back: a new memory of that name has entries with older ids.
+    """
+    client, stream = namespace.client, namespace.keys.changes
+    oldest: Any = await patiently(lambda: client.xrange(stream, "-", last, count=1))
+    newest: Any = await patiently(lambda: client.xrevrange(stream, last, "-", count=1))
+    ends = {entry.decode(): _committed(namespace, entry.decode(), fields) for entry, fields in [*oldest, *newest]}
+    filed = {change.entry: change for change in read_changes(path)[1] if change.entry in ends} if ends else {}
+    for entry, change in ends.items():
+        if filed.get(entry) != change:
+            raise DataError(
+                f"entry {entry} of {stream} (change {change.version}) is not in {path}, though older than its last, {last}: the file "
+                "holds an earlier memory of that name; choose another file"
+            )
+
+
 async def _trim(namespace: Namespace, path: Path) -> int:
     """Take off the stream what the file holds, once it has been read back."""
     *_, last = read_changes(path)[1]
@@ -143,7 +165,7 @@ async def _header(namespace: Namespace) -> ChangesHeader:
     return ChangesHeader(namespace=namespace.keys.namespace, epoch=namespace.epoch, embedding_model=embedding[0], dimension=embedding[1])
 
 
-async def _streamed(namespace: Namespace, after: str) -> AsyncGenerator[CommittedChange]:
+async def streamed(namespace: Namespace, after: str = "") -> AsyncGenerator[CommittedChange]:
     """The stream's entries after this one ('': all), up to what is the last one now."""
     client, stream = namespace.client, namespace.keys.changes
     newest: Any = await patiently(lambda: client.xrevrange(stream, count=1))
@@ -162,7 +184,7 @@ def _committed(namespace: Namespace, entry: str, fields: dict[bytes, bytes]) -> 
         decided = {"entry": entry, "version": int(fields[b"version"]), "deprecated": orjson.loads(fields[b"deprecated"])}
         return CommittedChange.model_validate_json(orjson.dumps({**decided, "event": orjson.loads(fields[b"event"])}))
     except ValidationError as error:
-        raise DataError(f"entry {entry} of {namespace.keys.changes} can't be read: {first_error(error)}") from None
+        raise DataError(f"entry {entry} of {namespace.keys.changes} can't be read: {unreadable(error)}") from None
     except (KeyError, TypeError, ValueError) as error:  # TypeError: nested too deeply
         raise DataError(f"entry {entry} of {namespace.keys.changes} can't be read: {error!r}") from None
 

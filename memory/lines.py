@@ -9,6 +9,7 @@ from typing import TextIO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from runtime.errors import DataError, UsageError
+from runtime.events import unreadable
 
 MAX_LINE = 64 << 20
 """Characters of a line: one of an import's changes holds fifty procedures with their vectors."""
@@ -56,14 +57,7 @@ def parse_line(kind: type[Model], path: Path, number: int, line: str, writer: st
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:
-        raise DataError(f"{path}, line {number}: {first_error(error)}; expected a file that `{writer}` wrote") from None
-
-
-def first_error(error: ValidationError) -> str:
-    """The field, and what is wrong with it."""
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"])) or "the line"
-    return f"{where}: {first['msg']}"
+        raise DataError(f"{path}, line {number}: {unreadable(error)}; expected a file that `{writer}` wrote") from None
 
 
 def _sync_folder(folder: Path) -> None:

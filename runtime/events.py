@@ -163,9 +163,6 @@ class Trajectory(Event):
         return self.id if self.retry is None else f"build:{self.id}:{self.retry}"
 
 
-_LOOKED_AT = 1 << 20
-
-
 class Place(BaseModel):
     """What can be read of a task whose schema is another version's: which one it is."""
 
@@ -180,9 +177,9 @@ class _Placed(BaseModel):
 
 
 def task_place(payload: bytes | str) -> Place | None:
-    """Which task an event holds, by its first MiB; None where not even that can be read."""
+    """Which task an event holds, as far as it can be read; None where not even that can. Its `index` stands behind fields of any length."""
     try:
-        return Place.model_validate(from_json(payload[:_LOOKED_AT], allow_partial=True))
+        return Place.model_validate(from_json(payload[:MAX_EVENT], allow_partial=True))
     except ValueError:
         return None
 
@@ -190,7 +187,7 @@ def task_place(payload: bytes | str) -> Place | None:
 def trajectory_place(payload: bytes | str) -> Place | None:
     """Like `task_place`, of a trajectory."""
     try:
-        return _Placed.model_validate(from_json(payload[:_LOOKED_AT], allow_partial=True)).task
+        return _Placed.model_validate(from_json(payload[:MAX_EVENT], allow_partial=True)).task
     except ValueError:
         return None
 

@@ -67,7 +67,7 @@ class EpisodeWorker:
                 await self._commit(work, trajectory)
 
     async def _read(self, work: Work) -> Task | None:
-        """The task, or None where there is nothing to play: unreadable, of a closed epoch, unknown here, or delivered too often."""
+        """The task, or None where there is nothing to play: unreadable, of another epoch, settled, unknown here, or delivered too often."""
         delivery = work.delivery
         try:
             task = Task.read(delivery.payload)
@@ -75,13 +75,9 @@ class EpisodeWorker:
             log.error("task_unreadable", entry=delivery.entry)
             await self.namespace.drop(delivery, f"unreadable task: {unreadable(error)}")
             return None
-        if task.epoch > self.namespace.epoch:
-            if await self.namespace.is_current():  # or whoever writes to the stream could end all workers
-                await self.namespace.drop(delivery, f"epoch {task.epoch} has not begun")
-                return None
-            raise UsageError(f"namespace {self.namespace.keys.namespace} was started afresh: start this worker again, too")
-        if task.epoch < self.namespace.epoch:
-            log.warning("task_of_closed_epoch", entry=delivery.entry, epoch=task.epoch)
+        if not await self.namespace.admits(delivery, task.epoch):
+            return None
+        if await self.namespace.is_settled(task):  # its entry came twice: no model need be asked
             await self.namespace.finish(delivery)
             return None
         if not is_allowed(task.env, self.settings):

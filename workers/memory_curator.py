@@ -75,32 +75,32 @@ class MemoryCurator:
             await anyio.sleep(TEND_PERIOD)
 
     async def _work(self, work: Work) -> None:
-        namespace, delivery = self.memory.namespace, work.delivery
+        trajectory = await self._read(work.delivery)
+        if trajectory is None:
+            return
+        with structlog.contextvars.bound_contextvars(trajectory=trajectory.id, attempt=work.delivery.deliveries):
+            success = trajectory.reward >= describe(trajectory.task.env).success_reward
+            async with self.queues.hold(*self._touched(trajectory, success)):
+                await self._learn(work, trajectory, success)
+
+    async def _read(self, delivery: Delivery) -> Trajectory | None:
+        """The trajectory, or None where there is nothing to learn from: unreadable, of another epoch, or unknown here."""
+        namespace = self.memory.namespace
         try:
             trajectory = Trajectory.read(delivery.payload)
         except ValidationError as error:
             log.error("trajectory_unreadable", entry=delivery.entry)
             await namespace.drop(delivery, f"unreadable trajectory: {unreadable(error)}")
-            return
-        if trajectory.task.epoch > namespace.epoch:
-            if await namespace.is_current():
-                await namespace.drop(delivery, f"epoch {trajectory.task.epoch} has not begun")
-                return
-            raise UsageError(f"namespace {namespace.keys.namespace} was started afresh: start this curator again, too")
-        if trajectory.task.epoch < namespace.epoch:
-            log.warning("trajectory_of_closed_epoch", entry=delivery.entry, epoch=trajectory.task.epoch)
-            await namespace.finish(delivery)
-            return
+            return None
+        if not await namespace.admits(delivery, trajectory.task.epoch):
+            return None
         if trajectory.id != f"{trajectory.task.epoch}:{trajectory.task.id}":  # by its id it is applied once
             await namespace.drop(delivery, "its id is not <epoch>:<task id>")
-            return
+            return None
         if not is_allowed(trajectory.task.env, self.settings):
             await namespace.drop(delivery, f"unknown environment {trajectory.task.env!r:.80}: MEMP_ENVIRONMENTS names those of one's own")
-            return
-        with structlog.contextvars.bound_contextvars(trajectory=trajectory.id, attempt=delivery.deliveries):
-            success = trajectory.reward >= describe(trajectory.task.env).success_reward
-            async with self.queues.hold(*self._touched(trajectory, success)):
-                await self._learn(work, trajectory, success)
+            return None
+        return trajectory
 
     def _touched(self, trajectory: Trajectory, success: bool) -> list[str]:
         """What trajectories queue up for within this process: side by side each would pay the model, and all but one for nothing.
@@ -133,6 +133,8 @@ class MemoryCurator:
         for _ in range(CONFLICTS):
             change, failure = await self._change(journal, llm, work.delivery, trajectory, success)
             await self._turn(work, trajectory)
+            if trajectory.task.group is not None:
+                await self._note(journal, "applying", work.delivery)
             try:
                 await self._apply(work, change, trajectory, failure)
             except NotYourTurn:
@@ -164,7 +166,7 @@ class MemoryCurator:
             uses = credits(trajectory, success)
             return Change(kind="build_failed", trajectory=trajectory.id, uses=uses, reason=failure, usage=llm.spent), failure
         if trajectory.task.group is not None:  # it may wait for long now
-            await journal.put(f"built:{delivery.deliveries}", b"")
+            await self._note(journal, "built", delivery)
         return change.model_copy(update={"usage": llm.spent}), None
 
     def _updater(self, llm: JournaledLLM) -> Updater:
@@ -172,9 +174,14 @@ class MemoryCurator:
         return Updater(self.memory, builder, facts, self.policy)
 
     async def _count_attempt(self, journal: Journal, delivery: Delivery) -> int:
-        """Deliveries in which this build was begun and not ended: those that only waited for their turn, before or after, are none."""
-        await journal.put(f"attempt:{delivery.deliveries}", b"")
-        return journal.count("attempt:") - journal.count("built:")
+        """Deliveries in which this was begun, building or (its turn had come) applying: those that only waited are none."""
+        await self._note(journal, "attempt", delivery)
+        return journal.count("attempt:") - journal.count("built:") + journal.count("applying:")
+
+    async def _note(self, journal: Journal, what: str, delivery: Delivery) -> None:
+        field = f"{what}:{delivery.deliveries}"
+        if journal.get(field) is None:
+            await journal.put(field, b"")
 
     async def _turn(self, work: Work, trajectory: Trajectory) -> None:
         """In grouped mode, wait for the whole group and the tasks before this one, without keeping a slot."""

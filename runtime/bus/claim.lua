@@ -9,4 +9,14 @@ for _, entry in ipairs(swept[2]) do
     taken[#taken + 1] = {entry[1], pending[1][4], entry[2]}
   end
 end
+if swept[1] == '0-0' then
+  -- Once round: forget consumers that left nothing behind and were not heard of for long. One that lives is made anew by its next read.
+  for _, fields in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+    local consumer = {}
+    for i = 1, #fields, 2 do consumer[fields[i]] = fields[i + 1] end
+    if consumer.pending == 0 and consumer.name ~= ARGV[2] and consumer.idle > 20 * tonumber(ARGV[3]) then
+      redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer.name)
+    end
+  end
+end
 return {swept[1], taken, swept[3] or {}}

@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,6 +101,14 @@ class Consumer:
         for entry in gone:
             log.error("entry_deleted_while_pending", stream=self.stream, entry=entry.decode())
         return [self._delivery(entry, deliveries, dict(zip(*[iter(fields)] * 2, strict=True))) for entry, deliveries, fields in taken]
+
+    async def reclaim_all(self, count: int) -> AsyncGenerator[list[Delivery]]:
+        """All entries whose lease ran out, from the first on, up to `count` at once; a page may be empty, as deleted entries count."""
+        self._cursor = b"0-0"
+        while True:
+            yield await self.reclaim(count)
+            if self._cursor == b"0-0":
+                return
 
     async def renew(self, delivery: Delivery) -> bool:
         """Start the lease anew; False where it is lost."""

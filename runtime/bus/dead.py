@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from runtime.bus.letters import is_cut, is_of_build
 from runtime.bus.namespace import Namespace
 from runtime.bus.scripts import patiently
 from runtime.errors import UsageError
@@ -26,8 +27,6 @@ PAGE = 20
 
 Kind = Literal["task", "build", "entry"]
 _ID = re.compile(r"\d{1,20}-\d{1,20}")
-_CUT = re.compile(r"of \d+ bytes, the first \d+ are kept$")
-"""How `dead_letter` says that it did not keep the whole event."""
 
 
 class Letter(NamedTuple):
@@ -40,7 +39,7 @@ class Letter(NamedTuple):
         """What the letter holds."""
         if self.said.stream == namespace.keys.tasks and self.said.task is not None:
             return "task"
-        return "build" if self.said.stream == namespace.keys.trajectories and self.said.reason.startswith("build: ") else "entry"
+        return "build" if self.said.stream == namespace.keys.trajectories and is_of_build(self.said) else "entry"
 
 
 async def read_letters(namespace: Namespace, since: str | None = None) -> AsyncGenerator[Letter]:
@@ -72,7 +71,7 @@ async def retry(namespace: Namespace, letter: Letter) -> None:
     keys, said, kind = namespace.keys, letter.said, letter.kind(namespace)
     if said.stream not in (keys.tasks, keys.trajectories):
         raise UsageError(f"letter {letter.id} was written by another version of memp: retry it with that one, or drop it")
-    if _CUT.search(said.reason):
+    if is_cut(said):
         raise UsageError(f"letter {letter.id} keeps no more than the beginning of its event, which was too large: drop it")
     place = (task_place if said.stream == keys.tasks else trajectory_place)(said.payload)
     epoch = place.epoch if place else namespace.epoch
@@ -86,11 +85,12 @@ async def retry(namespace: Namespace, letter: Letter) -> None:
     names = [keys.meta, keys.dead, said.stream, keys.progress(epoch), marks]
     answer: bytes = await namespace.scripts.call(HERE / "retry.lua", names, [letter.id, epoch, event, needed, *counted])
     if answer in _REFUSALS:
-        raise UsageError(_REFUSALS[answer].format(id=letter.id, name=keys.namespace, epoch=epoch))
+        state = "has not begun" if epoch > namespace.epoch else "is closed"
+        raise UsageError(_REFUSALS[answer].format(id=letter.id, name=keys.namespace, epoch=epoch, state=state))
 
 
 _REFUSALS = {
-    b"epoch": "letter {id} is of epoch {epoch}, which is closed: there is nothing to put it back to; `memp dead drop` takes it away",
+    b"epoch": "letter {id} is of epoch {epoch}, which {state}: there is nothing to put it back to; `memp dead drop` takes it away",
     b"nobody": "nobody learns from {name}, so letter {id} would wait for ever: start `memp curator --exp-name {name} --model …` first",
     b"settled": "letter {id} holds a task that was settled otherwise meanwhile: `memp dead drop` takes it away",
 }

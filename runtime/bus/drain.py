@@ -8,8 +8,8 @@ from runtime.errors import UsageError
 from runtime.keys import CURATORS, RECORDER, WORKERS
 
 HERE = Path(__file__).parent
-PAGE = 100
-"""Entries per script: bounds how long the server is held."""
+PAGE = 10
+"""Entries per script, each with its whole payload: bounds how long the server is held."""
 SILENT = 30.0
 """Seconds without a word from which a group counts as left; a recorder reads every half second."""
 
@@ -24,15 +24,26 @@ async def drain(namespace: Namespace, group: str, *, discard: bool = False) -> i
     await _check(namespace, group, discard)
     if group == RECORDER:
         await namespace.client.hset(namespace.keys.meta, "run", "drained")
+    return await _sweep(namespace, group) + await leave(namespace, group)
+
+
+async def leave(namespace: Namespace, group: str) -> int:
+    """Take a group off the trajectory stream, and then delete what only it still held back; returns how many entries that were.
+
+    Swept before, the stream could keep what the others finish meanwhile: nobody would ever delete that.
+    """
+    await namespace.remove_group(namespace.keys.trajectories, group)
+    return await _sweep(namespace)
+
+
+async def _sweep(namespace: Namespace, gone: str = "") -> int:
+    """Delete what no group but `gone` still needs; without `gone`, nothing where there is no group at all."""
     deleted, start = 0, "-"
     while True:
-        page = [group, start, PAGE]
-        last, gone = await namespace.scripts.call(HERE / "drain.lua", [namespace.keys.trajectories], page)
+        last, count = await namespace.scripts.call(HERE / "drain.lua", [namespace.keys.trajectories], [gone, start, PAGE])
         if last is None:
-            break
-        deleted, start = deleted + gone, f"({last.decode()}"
-    await namespace.remove_group(namespace.keys.trajectories, group)
-    return deleted
+            return deleted
+        deleted, start = deleted + count, f"({last.decode()}"
 
 
 async def _check(namespace: Namespace, group: str, discard: bool) -> None:

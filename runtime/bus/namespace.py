@@ -4,22 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
 from redis.exceptions import ResponseError
 
 from runtime.bus.consumer import Delivery
+from runtime.bus.letters import dead_letter
 from runtime.bus.scripts import CONNECTION_ERRORS, Client, Scripts, patiently
-from runtime.errors import EpochClosed, LeaseLost
-from runtime.events import MAX_EVENT, DeadLetter, Place, Progress, Task, Trajectory, Usage, task_place, trajectory_place
+from runtime.errors import EpochClosed, LeaseLost, UsageError
+from runtime.events import Place, Progress, Task, Trajectory, Usage, task_place, trajectory_place
 from runtime.keys import CURATORS, WORKERS, Keys
-from runtime.masking import masked
+
+log = structlog.get_logger()
 
 HERE = Path(__file__).parent
 BATCH = 200
 """Events per submission script: bounds how long the server is held."""
-MAX_REASON = 2000
-"""Characters of a dead letter's reason."""
-_KEPT = 1 << 20
-"""Bytes of a payload that is too large to be kept."""
 
 
 class Namespace:
@@ -47,20 +46,6 @@ class Namespace:
         for number, indices in groups.items():
             await self._open_group(number, indices)
         return await self._submit(keys.tasks, keys.submitted(self.epoch), "submitted", events)
-
-    async def restore_tasks(self, tasks: Sequence[Task]) -> int:
-        """Add those again that were submitted, are not settled, and stand on the stream no more: somebody trimmed it. Returns how many."""
-        # In this order: what is settled between the two looks was still seen on the stream.
-        entries: list[Any] = await self._call(lambda: self.client.xrange(self.keys.tasks))
-        there = {place.id for _, fields in entries if (place := task_place(fields.get(b"event", b"")))}
-        settled: list[bytes] = await self._call(lambda: self.client.hkeys(self.keys.committed(self.epoch)))
-        there.update(each.decode() for each in settled)
-        lost = [task for task in tasks if task.id not in there]
-        for task in lost:
-            # Added twice after a lost reply, it would be settled once all the same.
-            event = task.model_dump_json()
-            await self._call(lambda event=event: self.client.xadd(self.keys.tasks, {"event": event}))
-        return len(lost)
 
     async def submit_trajectories(self, trajectories: Sequence[Trajectory]) -> int:
         """Add trajectories that were played elsewhere; each is taken once."""
@@ -109,6 +94,26 @@ class Namespace:
     async def is_current(self) -> bool:
         """Whether the namespace is still in this epoch."""
         return await self._call(lambda: self.client.hget(self.keys.meta, "epoch")) == str(self.epoch).encode()
+
+    async def admits(self, delivery: Delivery, epoch: int) -> bool:
+        """Whether an entry of this epoch is to be worked on; one of another is taken off its stream.
+
+        Raises `UsageError` where the namespace is in another epoch than this process, which can work on nothing any more.
+        """
+        if epoch == self.epoch:
+            return True
+        if not await self.is_current():
+            raise UsageError(f"namespace {self.keys.namespace} was started afresh: start this process again, too")
+        if epoch > self.epoch:  # somebody's invention; it must not end all workers
+            await self.drop(delivery, f"epoch {epoch} has not begun")
+        else:
+            log.warning("entry_of_closed_epoch", stream=delivery.stream, entry=delivery.entry, epoch=epoch)
+            await self.finish(delivery)
+        return False
+
+    async def is_settled(self, task: Task) -> bool:
+        """Whether the task was committed or dead-lettered already: then its entry is one too many."""
+        return bool(await self._call(lambda: self.client.hexists(self.keys.committed(task.epoch), task.id)))
 
     async def progress(self) -> Progress:
         """Counters of this epoch, and of memory. Raises `EpochClosed` where the epoch is over: they would never change again."""
@@ -263,12 +268,3 @@ async def _clear(client: Client, keys: Keys) -> None:
         if key != keys.meta.encode():
             await client.unlink(key)
     await client.hdel(keys.meta, "clearing")
-
-
-def dead_letter(delivery: Delivery, reason: str, *, task: str | None = None) -> DeadLetter:
-    """The record of an entry that could not be worked on, payload included; of one larger than MAX_EVENT, the first MiB."""
-    given, said = delivery.payload or b"", masked(reason)[:MAX_REASON]
-    if len(given) > MAX_EVENT:
-        given, said = given[:_KEPT], f"{said}; of {len(given)} bytes, the first {_KEPT} are kept"
-    payload = given.decode(errors="replace")
-    return DeadLetter(stream=delivery.stream, entry=delivery.entry, deliveries=delivery.deliveries, reason=said, payload=payload, task=task)

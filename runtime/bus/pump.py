@@ -100,9 +100,9 @@ class Pump:
                     pass
                 while self.in_hand:
                     await self._slot_freed()
-            for work in self.in_hand:
-                work.scope.cancel()
             while self.in_hand:
+                for work in self.in_hand:  # again each time: a slow sweep may have taken over another
+                    work.scope.cancel()
                 await self._slot_freed()
         await self.consumer.retire()
 

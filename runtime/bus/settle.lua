@@ -5,7 +5,10 @@
 local mark = redis.call('HGET', KEYS[4], ARGV[6])
 if mark == ARGV[7] then return 'already' end
 if mark or not current(KEYS[1], ARGV[1]) then
-  if held(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5]) then finish(KEYS[2], ARGV[2], ARGV[3]) end
+  if held(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5]) then
+    finish(KEYS[2], ARGV[2], ARGV[3])
+    redis.call('DEL', KEYS[5])
+  end
   return mark and 'refused' or 'epoch'
 end
 if not held(KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5]) then return 'lost' end

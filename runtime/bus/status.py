@@ -3,6 +3,7 @@
 from typing import Any
 
 from pydantic import BaseModel
+from redis.exceptions import ResponseError
 
 from runtime.bus.namespace import Namespace, groups_of
 from runtime.bus.scripts import Client
@@ -63,6 +64,9 @@ async def _stream(namespace: Namespace, name: str, key: str) -> StreamStatus:
 
 
 async def silence(client: Client, stream: str, group: str) -> float | None:
-    """Seconds since any consumer of the group was last heard of; None where there is none."""
-    consumers: list[dict[str, Any]] = await client.xinfo_consumers(stream, group)
+    """Seconds since any consumer of the group was last heard of; None where there is none, or the group is gone."""
+    try:
+        consumers: list[dict[str, Any]] = await client.xinfo_consumers(stream, group)
+    except ResponseError:  # destroyed since it was listed
+        return None
     return min((each["idle"] / 1000 for each in consumers), default=None)

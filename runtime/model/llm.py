@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from runtime.config import Settings
 from runtime.errors import RequestRejected
 from runtime.events import Role, Usage
-from runtime.masking import masked
+from runtime.masking import masked_answer
 from runtime.model.address import chat_address
 from runtime.model.endpoint import Backoff, Endpoint, open_endpoint
 from runtime.model.faults import Fault
@@ -109,9 +109,9 @@ async def _ask(wire: Wire, messages: list[Message], sampling: Sampling, spent: U
     if choice.finish_reason == "content_filter" and not choice.message.content:
         raise RequestRejected("The endpoint filtered its answer to this request away.")
     return Completion(
-        text=masked(choice.message.content or ""),  # it will stand in events and results, and some endpoints repeat the key
-        model=masked(answer.model or sampling.model),
-        finish_reason=masked(choice.finish_reason or "") or None,
+        text=masked_answer(choice.message.content or ""),  # it will stand in events and results, and some endpoints repeat the key
+        model=masked_answer(answer.model or sampling.model),
+        finish_reason=masked_answer(choice.finish_reason or "") or None,
         usage=spent,
     )
 

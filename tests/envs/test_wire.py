@@ -1,10 +1,14 @@
 """Messages between a worker and its environment processes."""
 
+import socket
 from io import BytesIO
+from typing import Any
 
+import anyio
 import pytest
 
 from envs import wire
+from envs.link import Link
 
 
 @pytest.mark.parametrize("action", ["", "\0", "gö 🛋", "x" * 200_000], ids=len)
@@ -26,3 +30,40 @@ def test_frames_of_any_piece_size_give_the_same_messages(size: int) -> None:
     data = b"".join(map(wire.pack, messages))
     frames = wire.Frames()
     assert [message for at in range(0, len(data), size) for message in frames.feed(data[at : at + size])] == messages
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"id": [[1]], "result": True},
+        {"id": 1},
+        {"id": 1, "error": "no"},
+        {"id": 1, "error": ["EnvError"]},
+        {"id": 1, "error": ["EnvError", 2]},
+        {"id": 1, "result": True, "memory": "much"},
+    ],
+)
+def test_wire_message_that_is_no_answer_is_garbled(message: dict[str, Any]) -> None:
+    with pytest.raises(wire.Garbled):
+        wire.check_answer(message)
+
+
+@pytest.mark.parametrize("message", [{}, {"id": 1}, {"id": 1, "pid": "2"}, {"id": 1, "pid": 2, "status": 0}, {"id": [1], "status": 0}])
+def test_wire_message_that_tells_of_no_process_is_garbled(message: dict[str, Any]) -> None:
+    with pytest.raises(wire.Garbled):
+        wire.check_notice(message)
+
+
+async def test_link_whose_own_side_fails_over_a_message_does_not_blame_the_other() -> None:
+    ours, theirs = socket.socketpair()
+    link = Link(ours)
+
+    def fail(message: dict[str, Any]) -> None:
+        raise KeyError("a bug of ours")
+
+    with theirs:
+        theirs.sendall(wire.pack({"id": 1, "result": True}))
+        with pytest.RaisesGroup(KeyError), anyio.fail_after(5):
+            await link.run(fail)
+        link.close()

@@ -10,6 +10,7 @@ from envs.alfworld_env.households import generate
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import stand_in
 from runtime.bus.namespace import Namespace
+from runtime.events import DeadLetter
 from tests.events import task
 from tests.experiments.command import Memp, kill, until
 from tests.support import commit, dead_letters
@@ -50,6 +51,16 @@ async def test_letters_are_listed_and_shown_whole(namespace: Namespace, dead: De
     code, output = await dead("show", listed["id"])
     assert (code, '"goal": "put a mug in shelf."' in output) == (0, True)
     assert (await dead.read("show", listed["id"]))["payload"] == task(0).model_dump_json()
+
+
+async def test_letter_with_terminal_escapes_is_shown_with_them_quoted(namespace: Namespace, dead: Dead) -> None:
+    letter = DeadLetter(stream="s", entry="1-1", deliveries=1, reason="no\x1b]0;me\x07 [/red]", payload="{}", task="\x9b2J")
+    await namespace.client.xadd(namespace.keys.dead, {"event": letter.model_dump_json()})
+    [listed] = await dead.read("list")
+    for command in (("list",), ("show", listed["id"])):
+        code, output = await dead(*command)
+        assert (code, [each for each in "\x1b\x07\x9b" if each in output]) == (0, []), output
+        assert r"\x9b2J" in output
 
 
 async def test_letters_are_put_back_and_thrown_away_by_id(namespace: Namespace, dead: Dead) -> None:

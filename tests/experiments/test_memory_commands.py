@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from memory.fold import fingerprint
+from memory.store import REBUILDING
 from tests.events import task, trajectory
 from tests.experiments.command import Memp
 from tests.memory.changes import EAGER, learn, new, put, revise
@@ -49,6 +50,7 @@ async def test_memory_archived_and_rebuilt_by_commands_has_the_same_hash(
     [
         ("a history is needed", ("memory", "rebuild")),
         ("can't be read", ("memory", "rebuild", "--changes", "/no/such/file")),
+        ("rebuilt in part only", ("memory", "hash")),
         ("has no revision 3", ("procedures", "revert", "p", "--to", "3")),
     ],
 )
@@ -57,4 +59,6 @@ async def test_memory_commands_on_what_is_not_there_are_refused(
 ) -> None:
     async with opened(Place(server_url, search=True), namespace_name) as memory:
         await put(memory, new("p"))
+        if words == "rebuilt in part only":
+            await memory.namespace.client.hset(memory.namespace.keys.meta, REBUILDING, "9")
     assert words in await run(tmp_path, server_url, *command, "--exp-name", namespace_name, code=2)

@@ -4,12 +4,15 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from experiments import recorder as recording_of
 from experiments.recorder import Recorder
 from experiments.results import read_rows
 from runtime.bus.consumer import Consumer, register_group
 from runtime.bus.dead import read_letters, retry
 from runtime.bus.namespace import Namespace, open_namespace
-from runtime.keys import RECORDER, WORKERS
+from runtime.keys import CURATORS, RECORDER, WORKERS
 from runtime.server import connect
 from runtime.tasks import open_tasks
 from tests.events import task, trajectory
@@ -20,7 +23,7 @@ from tests.support import commit, curator, until
 @asynccontextmanager
 async def recording(namespace: Namespace, path: Path, tasks: int = 2) -> AsyncGenerator[Recorder]:
     """A recorder at work, closed as a driver does at the end of the block."""
-    recorder = Recorder(namespace, path, 60.0, [task(index) for index in range(tasks)])
+    recorder = Recorder(namespace, path, [task(index) for index in range(tasks)])
     await recorder.open()
     async with open_tasks() as background:
         background.start_soon(recorder.run)
@@ -108,3 +111,50 @@ async def test_episode_whose_delivery_was_lost_with_its_reply_is_recorded_during
         async with recording(proxied, tmp_path / "episodes.jsonl") as recorder:
             await recorded(recorder, 1)
         assert proxy.lost == 1
+
+
+async def test_close_leaves_nothing_that_a_curator_finished_while_it_went(
+    namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learning, destroy = curator(namespace), namespace.remove_group
+    await learning.register()
+
+    async def at_the_last_moment(stream: str, group: str) -> None:
+        await namespace.submit_trajectories([trajectory(task(0)), trajectory(task(1))])
+        [done] = await learning.read(1, block=0.1)
+        await namespace.finish(done)
+        await destroy(stream, group)
+
+    monkeypatch.setattr(namespace, "remove_group", at_the_last_moment)
+    async with recording(namespace, tmp_path / "episodes.jsonl"):
+        pass
+    assert await namespace.client.xlen(namespace.keys.trajectories) == 1
+    [left] = await learning.read(10, block=0.1)
+    await namespace.finish(left)
+    assert await namespace.client.xlen(namespace.keys.trajectories) == 0
+
+
+async def test_close_records_a_task_that_died_after_the_last_look(namespace: Namespace, tmp_path: Path) -> None:
+    path = tmp_path / "episodes.jsonl"
+    recorder = Recorder(namespace, path, [task(0)])
+    await recorder.open()
+    await commit(namespace, dead=(task(0),))
+    await recorder.close()
+    assert outcomes(path) == [("task-0", "dead")]
+
+
+async def test_open_takes_over_what_stands_behind_pages_of_deleted_entries(
+    namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording_of, "BATCH", 2)
+    stream, path = namespace.keys.trajectories, tmp_path / "episodes.jsonl"
+    await register_group(namespace.client, stream, CURATORS)
+    await namespace.submit_trajectories([trajectory(task(index)) for index in range(7)])
+    dead = Consumer(namespace.client, stream, RECORDER, name="dead", lease=60.0)
+    await dead.register()
+    held = await dead.read(7, block=0.1)
+    await namespace.client.xdel(stream, *(delivery.entry for delivery in held[:6]))
+    recorder = Recorder(namespace, path, [task(index) for index in range(7)])
+    await recorder.open()
+    assert outcomes(path) == [("task-6", "finished")]
+    await recorder.close()

@@ -13,7 +13,10 @@ from envs.alfworld_env.households import generate
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import stand_in
 from memory.procedure import Header
+from runtime.bus.namespace import Namespace, groups_of
+from runtime.keys import CURATORS
 from tests.experiments.command import Memp, kill, until
+from tests.support import until as eventually
 
 GAMES = 7
 REAL = os.environ.get("ALFWORLD_DATA")
@@ -81,6 +84,37 @@ async def test_run_interrupted_keeps_its_state_and_says_how_to_go_on(tmp_path: P
         assert "Traceback" not in memp.output
         progress = (await memp.status("stopped"))["progress"]
         assert progress["committed"] >= len(memp.rows("stopped")) >= 1
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("grouping", [(), ("--group-size", "3")])
+async def test_run_whose_trajectory_was_trimmed_ends_and_says_so_each_time(
+    tmp_path: Path, data: Path, namespace: Namespace, server_url: str, grouping: tuple[str, ...]
+) -> None:
+    name, stream, client = namespace.keys.namespace, namespace.keys.trajectories, namespace.client
+
+    async def held() -> list[str]:
+        groups = [each["name"] for each in await groups_of(client, stream)]
+        return (
+            [each["message_id"] for each in await client.xpending_range(stream, CURATORS, "-", "+", 1)]
+            if CURATORS.encode() in groups
+            else []
+        )
+
+    async with stand_in(Options(latency_ms=300)) as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        command = ("online", *MODEL, "--exp-name", name, "--limit", "3", "--max-steps", "20", *grouping)
+        async with memp.start(*command, REDIS_URL=server_url) as run:
+            await eventually(held)
+            await until(lambda: len(memp.rows(name)) >= 1)
+            await kill(run, "curator")
+            await client.xdel(stream, *await held())
+            with anyio.fail_after(120):
+                assert await run.wait() == 1, memp.output
+        assert "1 trajectories were committed and never learned" in memp.output.replace("\n", " ")
+        assert len(memp.rows(name)) == 3
+        code, output = await memp.run(*command, REDIS_URL=server_url)
+        assert (code, "somebody trimmed it" in " ".join(output.split())) == (1, True), output
 
 
 @pytest.mark.timeout(240)

@@ -8,6 +8,7 @@ import runtime
 from memory.read import read_procedures
 from runtime.bus.consumer import Consumer
 from runtime.bus.namespace import Namespace
+from runtime.bus.trimmed import restore_tasks
 from runtime.keys import WORKERS
 from tests.events import trajectory
 from tests.faults.scene import Player, Scene, acting, progressed, room, scene
@@ -69,9 +70,9 @@ async def test_entry_trimmed_while_it_is_pending_with_nobody_is_named_and_a_resu
         await until(lambda: told(playing, "entry_deleted_while_pending"))
         assert delivery.entry in playing.logs("worker")
         assert await namespace.submit_tasks(tasks) == 0
-        assert await namespace.restore_tasks(tasks) == 1
+        assert await restore_tasks(namespace, tasks) == 1
         await playing.settled(3)
-        assert await namespace.restore_tasks(tasks) == 0
+        assert await restore_tasks(namespace, tasks) == 0
         assert sorted(each.task.index for each in await playing.trajectories()) == [0, 1, 2]
         assert (await namespace.progress()).submitted == 3
 

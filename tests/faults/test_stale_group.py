@@ -105,3 +105,20 @@ async def test_run_whose_recorder_was_drained_is_not_resumed(namespace: Namespac
     await register_group(namespace.client, namespace.keys.trajectories, RECORDER)
     await drain(namespace, RECORDER)
     assert not await namespace.claim("a run")
+
+
+@pytest.mark.usefixtures("silent_at_once")
+async def test_drain_leaves_nothing_that_is_finished_after_it_looked(namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    learning, destroy = curator(namespace), namespace.remove_group
+    await learning.register()
+    await namespace.submit_trajectories([trajectory(task(0))])
+    await read_by(namespace, RECORDER, 1)
+
+    async def at_the_last_moment(stream: str, group: str) -> None:
+        for delivery in await learning.read(10, block=0.1):
+            await namespace.finish(delivery)
+        await destroy(stream, group)
+
+    monkeypatch.setattr(namespace, "remove_group", at_the_last_moment)
+    assert await drain(namespace, RECORDER) == 1
+    assert await namespace.client.xlen(namespace.keys.trajectories) == 0

@@ -121,6 +121,21 @@ async def test_archive_of_another_memory_is_neither_continued_nor_mixed(memory: 
     assert await length(memory) == 2
 
 
+@pytest.mark.parametrize("trim", [True, False])
+async def test_archive_over_a_younger_memory_of_older_entries_is_refused(memory: Memory, file: Path, trim: bool) -> None:
+    await grow(memory, 1, 3)
+    await archive_changes(memory.namespace, file)
+    client, stream = memory.namespace.client, memory.namespace.keys.changes
+    entries: list[Any] = await client.xrange(stream)
+    await client.delete(stream)
+    for number, (_, fields) in enumerate(entries[:2], 1):
+        await client.xadd(stream, fields, id=f"1-{number}")
+    before = text_of(file)
+    with pytest.raises(DataError, match=r"entry 1-1 of .* \(change 1\) is not in .*: the file holds an earlier memory"):
+        await archive_changes(memory.namespace, file, trim=trim)
+    assert (text_of(file), await length(memory)) == (before, 2)
+
+
 async def test_archive_of_nothing_and_to_nowhere_says_so(memory: Memory, namespace: Namespace, file: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no changes: nothing has been learned"):
         await archive_changes(memory.namespace, file)
@@ -147,7 +162,7 @@ async def test_local_index_behind_a_trim_between_two_changes_misses_nothing(memo
 
 Row = dict[str, Any]
 MALFORMED: dict[str, tuple[Callable[[Row], object], str]] = {
-    "no JSON": (lambda row: "{oops", "line 4: the line"),
+    "no JSON": (lambda row: "{oops", "line 4: Invalid JSON"),
     "a version of another kind": (lambda row: {**row, "version": "third"}, "line 4: version"),
     "a field unknown": (lambda row: {**row, "colour": 1}, "line 4: colour"),
     "another schema": (lambda row: {**row, "event": {**row["event"], "v": 9}}, "line 4: event.v"),

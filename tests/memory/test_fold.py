@@ -14,6 +14,7 @@ from memory.fold import Fingerprint, fingerprint, rebuild
 from memory.index import ProcedureIndex
 from memory.procedure import Change, CommittedChange, Source
 from memory.store import Memory
+from memory.transfer import export_memory
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.errors import RevisionConflict, UsageError
 from runtime.server import connect
@@ -153,7 +154,9 @@ class Broken(History):
 
 
 @pytest.mark.parametrize("after", range(4))
-async def test_rebuild_broken_off_is_noticed_and_goes_on_to_the_same(server_url: str, namespace_name: str, after: int) -> None:
+async def test_rebuild_broken_off_is_noticed_and_goes_on_to_the_same(
+    server_url: str, namespace_name: str, after: int, tmp_path: Path
+) -> None:
     place = Place(server_url, search=True)
     async with opened(place, namespace_name) as memory:
         await fill(memory)
@@ -164,6 +167,8 @@ async def test_rebuild_broken_off_is_noticed_and_goes_on_to_the_same(server_url:
         with pytest.raises(UsageError, match="rebuilt in part only"):
             async with opened(place, into.keys.namespace):
                 pass
+        with pytest.raises(UsageError, match="rebuilt in part only"):
+            await export_memory(into, tmp_path / "memory.jsonl")
         for _ in range(2):
             assert await whole(history, into, search=True) == await fingerprint(memory.namespace)
         assert await raw(into) == await raw(memory.namespace)

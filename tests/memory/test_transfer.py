@@ -80,7 +80,7 @@ async def test_import_of_a_goal_that_is_served_is_refused(memory: Memory, tmp_pa
 
 Row = dict[str, object]
 MALFORMED: dict[str, tuple[Callable[[Row], object], str]] = {
-    "no JSON": (lambda row: "{oops", "line 3: the line"),
+    "no JSON": (lambda row: "{oops", "line 3: Invalid JSON"),
     "a field missing": (lambda row: {**row, "goal": None}, "line 3: goal"),
     "a field unknown": (lambda row: {**row, "colour": 1}, "line 3: colour"),
     "no revision": (lambda row: {**row, "revisions": []}, "line 3: revisions"),

@@ -8,11 +8,19 @@ from urllib.parse import quote, quote_plus
 from hypothesis import strategies as st
 
 _PRINTABLE = "".join(map(chr, range(33, 127)))
-KEYS = st.text(_PRINTABLE, min_size=8, max_size=60) | st.from_regex(r"sk-[A-Za-z0-9_-]{8,40}", fullmatch=True)
+
+
+def _rare(text: str) -> str:
+    """With a middle that no text of ours has: a key that is a word, such as "embedding", stands everywhere by itself."""
+    return f"{text[:4]}Zq9{text[4:]}"
+
+
+KEYS = (st.text(_PRINTABLE, min_size=8, max_size=60) | st.from_regex(r"sk-[A-Za-z0-9_-]{8,40}", fullmatch=True)).map(_rare)
 """What a header can carry."""
-PASSWORDS = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Z"]), min_size=8, max_size=30) | st.text(
-    "@:/?#[]%&=+ \"'\\<>{}!*é🛋Aa1", min_size=8, max_size=20
-).filter(lambda text: len(text.strip()) >= 8)
+PASSWORDS = (
+    st.text(st.characters(blacklist_categories=["Cs", "Cc", "Z"]), min_size=8, max_size=30)
+    | st.text("@:/?#[]%&=+ \"'\\<>{}!*é🛋Aa1", min_size=8, max_size=20).filter(lambda text: len(text.strip()) >= 8)
+).map(_rare)
 """What a person may choose, in any script, and with all that has a meaning in addresses."""
 
 

@@ -95,7 +95,7 @@ async def test_curator_and_recorder_with_10000_malformed_trajectories_account_fo
         namespace = works.memory.namespace
         stream = namespace.keys.trajectories
         good = [trajectory(task(n, goal=f"put a mug in shelf {n}.")) for n in range(GOOD)]
-        recorder = Recorder(namespace, tmp_path / "episodes.jsonl", 60.0, [each.task for each in good])
+        recorder = Recorder(namespace, tmp_path / "episodes.jsonl", [each.task for each in good])
         await recorder.open()
         await register_group(namespace.client, stream, CURATORS)
         ids = await push(namespace, stream, bad, [*good])

@@ -15,7 +15,8 @@ from memory.changes import read_changes
 from memory.importers import read_trajectories
 from memory.transfer import read_memory
 from runtime.bus.consumer import Consumer
-from runtime.bus.namespace import MAX_REASON, Namespace
+from runtime.bus.letters import MAX_REASON
+from runtime.bus.namespace import Namespace
 from runtime.config import Settings
 from runtime.errors import DataError, EnvError, LLMUnavailable, RequestRejected
 from runtime.events import MAX_EVENT, Task

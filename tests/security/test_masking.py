@@ -16,7 +16,7 @@ from hypothesis import settings as examples
 from envs.forks import Forks
 from runtime import masking
 from runtime.bus.consumer import Delivery
-from runtime.bus.namespace import dead_letter
+from runtime.bus.letters import dead_letter
 from runtime.config import Settings
 from runtime.errors import MempError, ServerError, UsageError
 from runtime.logs import configure_logs
@@ -126,7 +126,7 @@ def test_short_words_that_stand_in_for_a_key_are_not_struck_out_of_texts() -> No
 
 
 @RARE
-@given(password=PASSWORDS.map("Zq9{}".format))
+@given(password=PASSWORDS)
 def test_address_that_is_none_is_refused_without_its_password(password: str) -> None:
     for url in (f"nonsense://u:{password}@host:1/0", f"{password}"):
         masking.HIDDEN.clear()

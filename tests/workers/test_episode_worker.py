@@ -155,6 +155,19 @@ async def test_task_under_which_worker_after_worker_ended_is_not_tried_again(ser
         assert (letter.reason, pool.starts) == ("3 workers ended while playing it", 0)
 
 
+async def test_task_whose_entry_came_twice_is_played_once(server_url: str, namespace_name: str) -> None:
+    pool = ScriptedPool()
+    async with scripted(acting) as model, working(server_url, namespace_name, settings(model.base_url), pool.as_pool()) as (worker, memory):
+        keys, client = memory.namespace.keys, memory.namespace.client
+        await memory.namespace.submit_tasks([task(0)])
+        async with running(worker.pump()):
+            await settled(memory.namespace, 1)
+            await client.xadd(keys.tasks, {"event": task(0).model_dump_json()})
+            await until(lambda: client.xlen(keys.tasks), lambda left: left == 0)
+        assert (pool.starts, len(await trajectories(memory.namespace))) == (1, 1)
+        assert not await client.exists(keys.journal(1, "task-0"))
+
+
 async def test_second_delivery_goes_on_where_the_first_was_cut_off(server_url: str, namespace_name: str) -> None:
     pool = ScriptedPool(length=5, failure=lambda start, actions: EnvCrashed("gone") if (start, actions) == (1, 4) else None)
     recalls: list[str] = []
@@ -219,13 +232,15 @@ async def test_wrong_key_ends_the_worker_and_spends_no_delivery(server_url: str,
 async def test_task_of_an_older_epoch_is_dropped_and_of_a_newer_one_ends_the_worker(server_url: str, namespace_name: str) -> None:
     async with scripted(acting) as model, working(server_url, namespace_name, settings(model.base_url)) as (worker, memory):
         namespace = memory.namespace
-        for epoch in (0, 2):
-            await namespace.client.xadd(namespace.keys.tasks, {"event": task(0, epoch=epoch).model_dump_json()})
-        await namespace.client.hset(namespace.keys.meta, "epoch", "2")
-        with pytest.raises(UsageError, match="was started afresh"):
+        add, length = namespace.client.xadd, lambda: namespace.client.xlen(namespace.keys.tasks)
+        await add(namespace.keys.tasks, {"event": task(0, epoch=0).model_dump_json()})
+        with pytest.raises(UsageError, match="was started afresh"):  # noqa: PT012 (what is done meanwhile)
             async with running(worker.pump()):
+                await until(length, lambda left: left == 0)
+                await namespace.client.hset(namespace.keys.meta, "epoch", "2")
+                await add(namespace.keys.tasks, {"event": task(0, epoch=2).model_dump_json()})
                 await anyio.sleep_forever()
-        assert await namespace.client.xlen(namespace.keys.tasks) == 1
+        assert await length() == 1
         assert (await dead_letters(namespace), model.chats) == ([], [])
 
 

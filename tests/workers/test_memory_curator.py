@@ -272,11 +272,13 @@ async def test_two_failures_in_a_group_adjust_one_after_the_other(server_url: st
 async def test_event_of_an_older_epoch_is_dropped_and_of_a_newer_one_ends_the_curator(server_url: str, namespace_name: str) -> None:
     async with stand_in(Options()) as model, curating(server_url, namespace_name, model.base_url) as works:
         namespace = works.memory.namespace
-        for epoch in (0, 2):
-            await namespace.client.xadd(namespace.keys.trajectories, {"event": trajectory(task(0, epoch=epoch)).model_dump_json()})
-        await namespace.client.hset(namespace.keys.meta, "epoch", "2")
-        with pytest.raises(UsageError, match="was started afresh"):
+        add, length = namespace.client.xadd, lambda: namespace.client.xlen(namespace.keys.trajectories)
+        await add(namespace.keys.trajectories, {"event": trajectory(task(0, epoch=0)).model_dump_json()})
+        with pytest.raises(UsageError, match="was started afresh"):  # noqa: PT012 (what is done meanwhile)
             async with running(works.pump()):
+                await until(length, lambda left: left == 0)
+                await namespace.client.hset(namespace.keys.meta, "epoch", "2")
+                await add(namespace.keys.trajectories, {"event": trajectory(task(0, epoch=2)).model_dump_json()})
                 await anyio.sleep_forever()
-        assert await namespace.client.xlen(namespace.keys.trajectories) == 1
+        assert await length() == 1
         assert await dead_letters(namespace) == []

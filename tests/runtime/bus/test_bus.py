@@ -8,10 +8,11 @@ from runtime.bus.consumer import Consumer, Delivery, register_group
 from runtime.bus.journal import Journal
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.bus.scripts import Client
-from runtime.errors import EpochClosed, LeaseLost
+from runtime.errors import EpochClosed, LeaseLost, UsageError
 from runtime.events import DeadLetter, Trajectory
 from runtime.keys import CURATORS, RECORDER, WORKERS
 from tests.events import task, trajectory
+from tests.support import until
 
 NO_LEASE = 0.0
 """A lease that has run out at once: what one consumer read, another may take."""
@@ -215,3 +216,53 @@ async def test_turn_waits_for_the_whole_group_and_skips_the_dead(namespace: Name
     assert await namespace.turn(0) is None
     await namespace.dead_letter(first, tasks[0], "it raised")
     assert await namespace.turn(0) == 5
+
+
+async def test_consumer_that_left_nothing_and_was_silent_for_long_is_forgotten(
+    namespace: Namespace, consumer: Callable[..., Consumer]
+) -> None:
+    client, stream = namespace.client, namespace.keys.tasks
+    await namespace.submit_tasks([task(0)])
+    await _one(consumer("silent but holding", 60.0))
+    await client.xgroup_createconsumer(stream, WORKERS, "gone")
+    sweeper, careful = consumer("sweeper", 0.02), consumer("careful", 60.0)
+
+    async def names() -> set[str]:
+        return {each["name"].decode() for each in await client.xinfo_consumers(stream, WORKERS)}
+
+    async def idle() -> int:
+        return min(each["idle"] for each in await client.xinfo_consumers(stream, WORKERS))
+
+    await until(idle, lambda milliseconds: milliseconds > 20 * 20)
+    assert await careful.reclaim(1) == []
+    assert await names() >= {"silent but holding", "gone"}
+    [taken] = await sweeper.reclaim(1)
+    assert await names() == {"sweeper", "careful"}, "one held nothing, the entry of the other was taken over"
+    assert await sweeper.renew(taken)
+
+
+async def test_entry_of_another_epoch_is_taken_off_while_the_namespace_is_in_ours(
+    namespace: Namespace, consumer: Callable[..., Consumer]
+) -> None:
+    ours = await open_namespace(namespace.client, namespace.keys.namespace, overwrite=True)
+    await ours.submit_tasks([task(0).model_copy(update={"epoch": 2})])
+    delivery = await _one(consumer("one", 60.0))
+    assert await ours.admits(delivery, 2)
+    assert not await ours.admits(delivery, 1)
+    assert await namespace.client.xlen(namespace.keys.tasks) == 0
+
+
+@pytest.mark.parametrize("started_afresh", ["flushed", "overwritten"])
+async def test_entry_of_the_epoch_that_follows_ends_the_process_and_stays(
+    namespace: Namespace, consumer: Callable[..., Consumer], started_afresh: str
+) -> None:
+    name = namespace.keys.namespace
+    ours = await open_namespace(namespace.client, name, overwrite=True)
+    if started_afresh == "flushed":
+        await namespace.client.delete(namespace.keys.meta)  # its epochs begin again at 1
+    theirs = await open_namespace(namespace.client, name, overwrite=started_afresh == "overwritten")
+    await theirs.submit_tasks([task(0).model_copy(update={"epoch": theirs.epoch})])
+    delivery = await _one(consumer("one", 60.0))
+    with pytest.raises(UsageError, match="start this process again"):
+        await ours.admits(delivery, theirs.epoch)
+    assert await namespace.client.xlen(namespace.keys.tasks) == 1

@@ -140,6 +140,20 @@ async def test_letter_of_a_closed_epoch_is_not_put_back_and_can_be_thrown_away(n
     assert await letters(namespace) == []
 
 
+async def test_letter_of_an_epoch_that_has_not_begun_says_so(namespace: Namespace) -> None:
+    await register_group(namespace.client, namespace.keys.tasks, WORKERS)
+    await namespace.client.xadd(namespace.keys.tasks, {"event": task(0, epoch=7).model_dump_json()})
+    await namespace.drop(await taken(namespace), "epoch 7 has not begun")
+    with pytest.raises(UsageError, match="epoch 7, which has not begun"):
+        await retry(namespace, (await letters(namespace))[0])
+
+
+async def test_reason_of_a_letter_holds_nothing_that_a_terminal_obeys(namespace: Namespace) -> None:
+    await namespace.submit_tasks([task(0)])
+    await namespace.dead_letter(await taken(namespace), task(0), "KeyError: \x1b[2J")
+    assert [letter.reason for letter in await dead_letters(namespace)] == [r"KeyError: \x1b[2J"]
+
+
 async def test_task_thrown_away_stays_settled(namespace: Namespace) -> None:
     await commit(namespace, dead=(task(0),))
     await discard(namespace, [(await letters(namespace))[0].id])
@@ -194,6 +208,13 @@ async def test_task_of_a_later_version_is_settled_as_dead_and_open_again_when_pu
     assert (await taken(namespace)).payload == newer(later)
 
 
+async def test_task_of_a_later_version_is_settled_however_long_its_goal(namespace: Namespace) -> None:
+    later = task(0, goal="put a mug " * 150_000)
+    await namespace.submit_tasks([later])
+    await namespace.drop((await taken(namespace))._replace(payload=newer(later)), "unreadable task")
+    assert (await namespace.progress()).dead == 1
+
+
 async def test_trajectory_that_no_curator_can_use_counts_as_dropped_once(namespace: Namespace) -> None:
     [delivery] = await arrive(namespace, trajectory(task(0)))
     for _ in range(2):
@@ -212,7 +233,7 @@ async def test_trajectory_that_nobody_committed_is_not_counted_as_dropped(namesp
 
 
 async def test_trajectory_too_large_is_dropped_and_its_letter_not_put_back(namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.bus.namespace.MAX_EVENT", 2 << 20)
+    monkeypatch.setattr("runtime.bus.letters.MAX_EVENT", 2 << 20)
     played = trajectory(task(0))
     [delivery] = await arrive(namespace, played)
     large = played.model_copy(update={"first_observation": "a mug " * (1 << 19)})
