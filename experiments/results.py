@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from memory.lines import sync_folder
 from runtime.errors import DataError, MempError
 from runtime.events import Arm, DeadLetter, Retrieved, Role, Task, Trajectory, Usage
 
@@ -133,7 +134,7 @@ class EpisodeLog:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             if os.fstat(self._file).st_size > size:
                 os.ftruncate(self._file, size)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             raise _unwritable(path, error) from None
 
@@ -240,20 +241,11 @@ def write_atomically(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         raise _unwritable(path, error) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name is on disk only once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _unwritable(path: Path, error: OSError) -> MempError:

@@ -31,7 +31,7 @@ def replacing(path: Path) -> Generator[TextIO]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error}") from None
     finally:
@@ -60,7 +60,7 @@ def parse_line(kind: type[Model], path: Path, number: int, line: str, writer: st
         raise DataError(f"{path}, line {number}: {unreadable(error)}; expected a file that `{writer}` wrote") from None
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have the new name on the disk, too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -28,13 +28,22 @@ async def valkey(directory: Path, *lines: str, search: bool = True) -> AsyncGene
         assert process.stdin
         await process.stdin.send("\n".join([*given, *lines, ""]).encode())
         await process.stdin.aclose()
-        await until(anyio.Path(path).exists)
+        await until(lambda: _listens(path))
         yield path
     finally:
         if process.returncode is None:
             process.kill()
         with anyio.CancelScope(shield=True):
             await process.wait()
+
+
+async def _listens(path: Path) -> bool:
+    """The socket is there a moment before anybody listens at it."""
+    try:
+        async with await anyio.connect_unix(path):
+            return True
+    except OSError:
+        return False
 
 
 def quoted(text: str) -> str:
