@@ -12,7 +12,7 @@ from memory.procedure import CommittedChange, Procedure
 from memory.read import procedure_ids, read_procedures
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.namespace import Namespace, open_namespace
-from runtime.bus.scripts import CONNECTION_ERRORS, is_away
+from runtime.bus.scripts import UNSERVED, is_unserved
 from runtime.bus.status import StreamStatus, read_status
 from runtime.config import Settings
 from runtime.errors import MempError
@@ -76,7 +76,7 @@ class Auditor:
                 await self._take(await self._consumer.read(BATCH, block=0.2))
                 await self._take(await self._consumer.reclaim(BATCH))  # what was delivered while the connection broke
             except Exception as error:
-                if not is_away(error):
+                if not is_unserved(error):
                     raise
                 await anyio.sleep(0.1)
 
@@ -156,5 +156,5 @@ async def counters(namespace: Namespace) -> Progress | None:
     try:
         with anyio.fail_after(0.2):
             return await namespace.progress()
-    except (TimeoutError, *CONNECTION_ERRORS):
+    except (TimeoutError, *UNSERVED):
         return None

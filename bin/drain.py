@@ -17,7 +17,7 @@ def drain(
 ) -> None:
     """Forget a group that is served no more, and delete what is kept for it alone; its run can't be resumed afterwards."""
     deleted = run(_drain, quiet(load_settings(data_dir=data_dir)), exp_name, group, discard)
-    typer.echo(f"{group} is forgotten, {deleted} trajectories are deleted")
+    typer.echo(f"{group} is forgotten, {deleted} trajector{'y is' if deleted == 1 else 'ies are'} deleted")
 
 
 async def _drain(settings: Settings, name: str, group: str, discard: bool) -> int:

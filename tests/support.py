@@ -85,15 +85,24 @@ def _refusal(status: int) -> web.Response:
 async def scripted(reply: Reply) -> AsyncGenerator[Scripted]:
     """A scripted model endpoint for the time of the block."""
     server = Scripted(reply)
+    async with endpoint(server.chat, server.embed) as server.base_url:
+        yield server
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def endpoint(chat: Handler, embed: Handler) -> AsyncGenerator[str]:
+    """The address of a model endpoint for the time of the block."""
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", server.chat)
-    app.router.add_post("/v1/embeddings", server.embed)
+    app.router.add_post("/v1/chat/completions", chat)
+    app.router.add_post("/v1/embeddings", embed)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        yield server
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
 
@@ -124,6 +133,26 @@ async def opened(place: Place, name: str, over: Settings | None = None) -> Async
         yield await open_memory(namespace, clients.embedder, search=place.search, exact_up_to=over.exact_up_to)
 
 
+@asynccontextmanager
+async def namespace_at(url: str, name: str) -> AsyncGenerator[Namespace]:
+    """A namespace on the server at this address."""
+    async with connect(url) as client:
+        yield await open_namespace(client, name)
+
+
+def worker(namespace: Namespace, name: str = "worker", lease: float = 60.0) -> Consumer:
+    """A consumer of tasks."""
+    return Consumer(namespace.client, namespace.keys.tasks, WORKERS, name=name, lease=lease)
+
+
+async def taken(namespace: Namespace) -> Delivery:
+    """The next task, in a worker's hand."""
+    consumer = worker(namespace)
+    await consumer.register()
+    [delivery] = await consumer.read(1, block=0.1)
+    return delivery
+
+
 def curator(namespace: Namespace, name: str = "curator", lease: float = 60.0) -> Consumer:
     """A consumer of trajectories."""
     return Consumer(namespace.client, namespace.keys.trajectories, CURATORS, name=name, lease=lease)
@@ -140,9 +169,9 @@ async def arrive(namespace: Namespace, *trajectories: Trajectory) -> list[Delive
 async def commit(namespace: Namespace, *trajectories: Trajectory, dead: tuple[Task, ...] = (), unplayed: tuple[Task, ...] = ()) -> None:
     """Submit tasks; commit some as a worker does, dead-letter others, leave the rest."""
     await namespace.submit_tasks([*(trajectory.task for trajectory in trajectories), *dead, *unplayed])
-    worker = Consumer(namespace.client, namespace.keys.tasks, WORKERS, name="worker", lease=60.0)
-    await worker.register()
-    held = {orjson.loads(delivery.payload or b"")["id"]: delivery for delivery in await worker.read(100, block=0.1)}
+    playing = worker(namespace)
+    await playing.register()
+    held = {orjson.loads(delivery.payload or b"")["id"]: delivery for delivery in await playing.read(100, block=0.1)}
     for trajectory in trajectories:
         await namespace.commit(held[trajectory.task.id], trajectory)
     for task in dead:

@@ -18,7 +18,7 @@ from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.journal import JournaledLLM, opened_journal
 from runtime.bus.namespace import Namespace
 from runtime.bus.pump import Backpressure, Pump, Work
-from runtime.bus.scripts import is_away
+from runtime.bus.scripts import is_unserved
 from runtime.config import Settings
 from runtime.errors import BudgetSpent, BusError, LLMRejected, UsageError
 from runtime.events import Recall, Task, Trajectory, unreadable
@@ -60,7 +60,7 @@ class EpisodeWorker:
             except (BusError, LLMRejected, UsageError):
                 raise
             except Exception as error:
-                if is_away(error) or work.delivery.deliveries < self.settings.max_deliveries:
+                if is_unserved(error) or work.delivery.deliveries < self.settings.max_deliveries:
                     raise
                 await self._give_up(work, task, f"{type(error).__name__}: {error}")
             else:
@@ -140,5 +140,6 @@ def _trajectory(task: Task, delivery: Delivery, episode: Episode, recall: Recall
         attempt=delivery.deliveries,
         worker=delivery.consumer,
         seconds=round(seconds, 3),
+        judgement=episode.judgement,
         **outcome,
     )

@@ -16,7 +16,7 @@ from memory.update import Policy, Updater, credits
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.journal import Journal, JournaledLLM, opened_journal
 from runtime.bus.pump import Pump, Work
-from runtime.bus.scripts import is_away
+from runtime.bus.scripts import is_unserved
 from runtime.config import Settings
 from runtime.errors import BusError, LLMRejected, ProcedureError, RevisionConflict, ServerError, UsageError
 from runtime.events import Trajectory, unreadable
@@ -159,7 +159,7 @@ class MemoryCurator:
         except NO_BUILD_ERRORS:
             raise
         except Exception as error:
-            if is_away(error) or attempts < self.settings.max_deliveries:
+            if is_unserved(error) or attempts < self.settings.max_deliveries:
                 raise
             failure = masked(f"{type(error).__name__}: {error}")
             log.error("build_failed", reason=failure)

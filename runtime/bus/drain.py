@@ -21,10 +21,16 @@ async def drain(namespace: Namespace, group: str, *, discard: bool = False) -> i
     is given again. The run whose recorder goes can't be resumed from here on, as its episodes would be missing. Raises
     `UsageError` for a group that is still served, or that works instead of watching.
     """
-    await _check(namespace, group, discard)
+    client, meta, begun = namespace.client, namespace.keys.meta, f"drain:{group}"
+    there = group in await _groups(namespace)
+    if there or not await client.hexists(meta, begun):  # else it was cut off after the group had gone
+        await _check(namespace, group, discard)
+    await client.hset(meta, begun, "1")
     if group == RECORDER:
-        await namespace.client.hset(namespace.keys.meta, "run", "drained")
-    return await _sweep(namespace, group) + await leave(namespace, group)
+        await client.hset(meta, "run", "drained")
+    deleted = (await _sweep(namespace, group) if there else 0) + await leave(namespace, group)
+    await client.hdel(meta, begun)
+    return deleted
 
 
 async def leave(namespace: Namespace, group: str) -> int:
@@ -47,14 +53,18 @@ async def _sweep(namespace: Namespace, gone: str = "") -> int:
 
 
 async def _check(namespace: Namespace, group: str, discard: bool) -> None:
-    stream, name = namespace.keys.trajectories, namespace.keys.namespace
+    name = namespace.keys.namespace
     if group in (WORKERS, CURATORS):
         raise UsageError(f"--group {group}: its entries are work to be done; start `memp {group.removesuffix('s')}` to have it done")
-    groups = {each["name"].decode() for each in await groups_of(namespace.client, stream)}
+    groups = await _groups(namespace)
     if group not in groups:
         raise UsageError(f"--group {group}: the trajectories of {name} have no such group (`memp status --exp-name {name}` shows all)")
-    heard = await silence(namespace.client, stream, group)
+    heard = await silence(namespace.client, namespace.keys.trajectories, group)
     if heard is not None and heard < SILENT:
         raise UsageError(f"--group {group} was heard of {heard:.0f} s ago: end its run first, or wait until it is silent for {SILENT:g} s")
     if groups == {group} and not discard:
         raise UsageError(f"--group {group} is the only one, so nobody has learned from its trajectories: start a curator, or add --discard")
+
+
+async def _groups(namespace: Namespace) -> set[str]:
+    return {each["name"].decode() for each in await groups_of(namespace.client, namespace.keys.trajectories)}

@@ -8,10 +8,10 @@ import structlog
 from redis.exceptions import ResponseError
 
 from runtime.bus.consumer import Delivery
-from runtime.bus.letters import dead_letter
-from runtime.bus.scripts import CONNECTION_ERRORS, Client, Scripts, patiently
+from runtime.bus.letters import dead_letter, task_of
+from runtime.bus.scripts import UNSERVED, Client, Scripts, patiently
 from runtime.errors import EpochClosed, LeaseLost, UsageError
-from runtime.events import Place, Progress, Task, Trajectory, Usage, task_place, trajectory_place
+from runtime.events import Place, Progress, Task, Trajectory, Usage, trajectory_place
 from runtime.keys import CURATORS, WORKERS, Keys
 
 log = structlog.get_logger()
@@ -71,7 +71,7 @@ class Namespace:
         """
         payload, keys = delivery.payload or b"", self.keys
         if delivery.stream == keys.tasks:
-            task = task_place(payload)
+            task = task_of(payload)
             if task and await self._call(lambda: self.client.sismember(keys.submitted(task.epoch), task.id)):
                 letter = dead_letter(delivery, reason, task=task.id)
                 await self._settle(delivery, task, letter.model_dump_json(), "dead", 0)
@@ -140,12 +140,18 @@ class Namespace:
         """Trajectories that wait for the curators, beyond those of the group under way (it could not open otherwise);
         0 where no curator learns from this namespace."""
         groups, length, group_size = await self._call(self._look_at_backlog)
-        return max(0, _waiting(groups, length) - int(group_size or 0))
+        learning = _group(groups, CURATORS)
+        return max(0, _unread(learning, length) + int(learning["pending"]) - int(group_size or 0)) if learning else 0
 
-    async def unlearned(self) -> int:
-        """Trajectories that the curators are not done with; 0 where none learns from this namespace."""
+    async def undone(self, group: str) -> int:
+        """Trajectories that this group is not done with; 0 only where that is none, or there is no such group."""
         groups, length, _ = await self._call(self._look_at_backlog)
-        return _waiting(groups, length)
+        found = _group(groups, group)
+        if found is None:
+            return 0
+        newer = f"({found['last-delivered-id'].decode()}"  # asked for, as the server counts what was trimmed off unread, too
+        left = await self._call(lambda: self.client.xrange(self.keys.trajectories, newer, count=1))
+        return int(found["pending"]) + (max(1, _unread(found, length)) if left else 0)
 
     async def _look_at_backlog(self) -> list[Any]:
         pipe = self.client.pipeline(transaction=False)
@@ -154,7 +160,7 @@ class Namespace:
         pipe.hget(self.keys.meta, "group_size")
         replies = await pipe.execute(raise_on_error=False)
         for reply in replies:
-            if isinstance(reply, CONNECTION_ERRORS):  # a server that is loading says so by command
+            if isinstance(reply, UNSERVED):  # a server that is loading says so by command
                 raise reply
         return replies
 
@@ -225,14 +231,14 @@ class Namespace:
         return await patiently(call)
 
 
-def _waiting(groups: Any, length: int) -> int:
-    """Entries of the trajectory stream that its curators are not done with, from what XINFO GROUPS and XLEN answered."""
-    if isinstance(groups, ResponseError):  # nobody has written to the stream yet
-        return 0
-    group = next((each for each in groups if each["name"] == CURATORS.encode()), None)
-    if group is None:
-        return 0
-    return int(length if group["lag"] is None else group["lag"]) + int(group["pending"])
+def _group(groups: Any, name: str) -> dict[str, Any] | None:
+    """One of what XINFO GROUPS answered, which is an error where nobody has written to the stream yet."""
+    return None if isinstance(groups, ResponseError) else next((each for each in groups if each["name"] == name.encode()), None)
+
+
+def _unread(group: dict[str, Any], length: int) -> int:
+    """Entries that the group has not been given, as far as the server can tell; no more than the stream has."""
+    return length if group["lag"] is None else min(length, group["lag"])
 
 
 async def groups_of(client: Client, stream: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 
 from runtime.bus.consumer import Consumer, Delivery
 from runtime.bus.namespace import Namespace
-from runtime.bus.scripts import CONNECTION_ERRORS, PARTING, Scripts, is_away
+from runtime.bus.scripts import PARTING, UNSERVED, Scripts, is_unserved
 from runtime.errors import BusError, LLMRejected, ServerError, UsageError
 from runtime.tasks import open_tasks
 
@@ -81,6 +81,8 @@ class Pump:
         self._writes = writes
         self._grace = grace
         self._stopping = anyio.Event()
+        self._over = False
+        """The grace is over: what is claimed even now is given back at once."""
         self._claiming = anyio.Lock()
         """Held from counting the free slots until they are filled: reading and taking over must not fill the same ones."""
 
@@ -90,21 +92,23 @@ class Pump:
         self._freed.set()
 
     async def run(self) -> None:
-        """Until `stop`; returns when nothing is in hand and the consumer is retired."""
-        await self.consumer.register()
+        """Until `stop`; returns when nothing is in hand and the consumer is retired.
+
+        A server that does not serve then delays no step of it by more than `PARTING`, and not the beginning of the grace at all.
+        """
         async with open_tasks() as tasks, self._background(tasks):
-            while not self._stopping.is_set():
-                await self._claim(tasks)
+            await self._stopping.wait()
             with anyio.move_on_after(self._grace):
-                async with self._claiming:  # what a sweep under way takes over is in hand, too
-                    pass
-                while self.in_hand:
-                    await self._slot_freed()
-            while self.in_hand:
-                for work in self.in_hand:  # again each time: a slow sweep may have taken over another
-                    work.scope.cancel()
-                await self._slot_freed()
-        await self.consumer.retire()
+                await self._claimed()
+                await self._emptied()
+            self._over = True
+            for work in self.in_hand:
+                work.scope.cancel()
+            with anyio.move_on_after(PARTING):
+                await self._claimed()
+            await self._emptied()
+        with anyio.move_on_after(PARTING):  # left behind, others' sweeps forget it
+            await self.consumer.retire()
 
     @asynccontextmanager
     async def _background(self, tasks: TaskGroup) -> AsyncGenerator[None]:
@@ -112,11 +116,17 @@ class Pump:
             if self._writes:
                 background.start_soon(self._writes.run)
             background.start_soon(self._keep_leases)
+            background.start_soon(self._claim_all, tasks)
             background.start_soon(self._sweep, tasks)
             try:
                 yield
             finally:
                 background.cancel_scope.cancel()
+
+    async def _claim_all(self, tasks: TaskGroup) -> None:
+        await self.consumer.register()
+        while not self._stopping.is_set():
+            await self._claim(tasks)
 
     async def _claim(self, tasks: TaskGroup) -> None:
         """One read of as many entries as there are free slots; a short wait where there is none or none may be claimed."""
@@ -129,19 +139,19 @@ class Pump:
                 await self._stopped_within(0.2)
                 return
             async with self._claiming:
-                free = min(room, self._slots - self._busy)
+                free = min(room, self._free())
                 for delivery in await self.consumer.read(free, block=0.5) if free > 0 else ():
                     self._start(tasks, delivery)
-        except CONNECTION_ERRORS as error:
-            log.warning("redis_away", error=str(error))
+        except UNSERVED as error:
+            log.warning("redis_not_serving", error=str(error))
             await self._stopped_within(0.5)
 
     async def _sweep(self, tasks: TaskGroup) -> None:
         """Take over what others left, several times per lease, so that a death costs at most 1.3 leases."""
         while True:
             async with self._claiming:
-                free = self._slots - self._busy
-                for delivery in await self.consumer.reclaim(free) if free > 0 and not self._stopping.is_set() else ():
+                free = self._free()
+                for delivery in await self.consumer.reclaim(free) if free > 0 else ():
                     log.info("entry_taken_over", entry=delivery.entry, deliveries=delivery.deliveries)
                     self._start(tasks, delivery)
             await anyio.sleep(self.consumer.lease / 4)
@@ -163,6 +173,8 @@ class Pump:
         self._busy += 1
         work = Work(delivery, self._free_slot)
         self.in_hand.add(work)
+        if self._over:
+            work.scope.cancel()
         tasks.start_soon(self._work, work)
 
     async def _work(self, work: Work) -> None:
@@ -177,7 +189,7 @@ class Pump:
         except (LLMRejected, UsageError):
             raise
         except Exception as error:
-            failed = not is_away(error)
+            failed = not is_unserved(error)
             log.exception("delivery_failed", entry=work.delivery.entry, deliveries=work.delivery.deliveries)
         finally:
             if not (work.settled or work.lost):
@@ -197,6 +209,19 @@ class Pump:
     def _free_slot(self) -> None:
         self._busy -= 1
         self._freed.set()
+
+    def _free(self) -> int:
+        """Slots to claim for."""
+        return 0 if self._stopping.is_set() else self._slots - self._busy
+
+    async def _claimed(self) -> None:
+        """Until what is being read or taken over is in hand, too."""
+        async with self._claiming:
+            pass
+
+    async def _emptied(self) -> None:
+        while self.in_hand:
+            await self._slot_freed()
 
     async def _slot_freed(self) -> None:
         self._freed = anyio.Event()

@@ -19,8 +19,8 @@ from runtime.errors import ServerError
 
 log = structlog.get_logger()
 
-CONNECTION_ERRORS = (RedisConnectionError, RedisTimeout, BusyLoadingError, OutOfMemoryError, ConnectionError)
-"""What a server that is away, restarting or full causes; everything that waits for one to come back catches these. (A script is
+UNSERVED = (RedisConnectionError, RedisTimeout, BusyLoadingError, OutOfMemoryError, ConnectionError)
+"""What a server that is away, loading or full causes; everything that waits until one serves again catches these. (A script is
 refused whole by a full server: once one has written, it is let through.)"""
 
 Argument = str | bytes | int | float
@@ -40,10 +40,10 @@ Client = Any
 """A `redis.asyncio.Redis`: its commands are annotated for sync and async use at once, which no type checker can follow."""
 
 
-def is_away(error: BaseException | None) -> bool:
-    """Whether an error came of a server that is away, whatever a library has wrapped around it."""
+def is_unserved(error: BaseException | None) -> bool:
+    """Whether an error came of a server that did not serve, whatever a library has wrapped around it."""
     while error is not None:
-        if isinstance(error, (*CONNECTION_ERRORS, ServerError)):
+        if isinstance(error, (*UNSERVED, ServerError)):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -64,7 +64,7 @@ class Call:
         self.answered.set()
 
     async def result(self) -> Any:
-        """What the script returned. Raises `ServerError` where the server stayed away, and what it answered as an error."""
+        """What the script returned. Raises `ServerError` where the server did not serve, and what it answered as an error."""
         await self.answered.wait()
         if isinstance(self._reply, Exception):
             raise self._reply
@@ -90,7 +90,7 @@ class Scripts:
         self._runners = 0
 
     async def call(self, path: Path, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """Run the script at `path`. Raises `ServerError` where the server stays away.
+        """Run the script at `path`. Raises `ServerError` where the server does not serve.
 
         A caller that is cancelled leaves once its call is answered: what it does next must not overtake it.
         """
@@ -135,10 +135,10 @@ class Scripts:
             await self.exchange(left)
         for call in left:
             if not call.answered.is_set():
-                call.answer(ServerError(f"Redis was away for {PARTING:g} s when this process ended"))
+                call.answer(ServerError(f"Redis did not serve for {PARTING:g} s when this process ended"))
 
     async def exchange(self, calls: list[Call]) -> None:
-        """One round trip, repeated for what is not answered while the server is away; every call gets an answer."""
+        """One round trip, repeated for what is not answered while the server does not serve; every call gets an answer."""
         try:
             await patiently(lambda: self._round_trip(calls), self._patience)
         except Exception as error:
@@ -153,7 +153,7 @@ class Scripts:
                 pipe.execute_command(*call.command)
             unknown: list[AsyncScript] = []
             for call, reply in zip(unanswered, await pipe.execute(raise_on_error=False), strict=True):
-                if isinstance(reply, CONNECTION_ERRORS):
+                if isinstance(reply, UNSERVED):
                     raise reply
                 if isinstance(reply, NoScriptError):
                     unknown.append(call.script)
@@ -164,15 +164,15 @@ class Scripts:
 
 
 async def patiently(call: Any, patience: float = 30.0) -> Any:
-    """Await `call()`, again and again while the server is away, for at most `patience` seconds; only for what may be repeated."""
+    """Await `call()`, again and again while the server does not serve, for at most `patience` seconds; only for what may be repeated."""
     give_up = anyio.current_time() + patience
     pause = 0.05
     while True:
         try:
             return await call()
-        except CONNECTION_ERRORS as error:
+        except UNSERVED as error:
             if anyio.current_time() + pause > give_up:
                 raise ServerError(f"Redis did not serve for {patience:g} s ({error}); does the server run, has it memory left?") from None
-            log.warning("redis_away", error=str(error), retry_in=pause)
+            log.warning("redis_not_serving", error=str(error), retry_in=pause)
         await anyio.sleep(pause)
         pause = min(pause * 2, 1.0)

@@ -14,6 +14,7 @@ from runtime.events import DeadLetter
 from tests.events import task
 from tests.experiments.command import Memp, kill, until
 from tests.support import commit, dead_letters
+from tests.support import until as eventually
 
 MODEL = ("--model", "stand-in-strong", "--env", "alfworld", "--split", "dev")
 
@@ -122,3 +123,29 @@ async def test_run_that_finds_a_task_put_back_plays_it_and_records_it_once(tmp_p
         assert ({row.outcome for row in rows}, len({row.task_id for row in rows}), len(rows)) == ({"finished"}, 2, 2)
         progress = (await memp.status("run"))["progress"]
         assert (progress["committed"], progress["applied"], progress["dead"]) == (2, 2, 0)
+
+
+@pytest.mark.timeout(240)
+async def test_task_put_back_and_played_after_its_run_has_ended_is_recorded_when_the_command_is_given_again(
+    tmp_path: Path, namespace: Namespace, server_url: str
+) -> None:
+    name, data, given = namespace.keys.namespace, tmp_path / "households", {"REDIS_URL": server_url}
+    generate(2, 11, data, "dev")
+    async with stand_in(Options(latency_ms=100)) as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        command = ("online", *MODEL, "--exp-name", name, "--batch-size", "1", "--max-steps", "10", "--no-use-memory")
+        async with memp.start(*command, MEMP_MAX_DELIVERIES="1", **given) as run:
+            await until(lambda: model.stats.roles["agent"] >= 2)
+            await kill(run, "worker")
+            assert await run.wait() == 0, memp.output
+        before = memp.rows(name)
+        assert sorted(row.outcome for row in before) == ["dead", "finished"]
+        code, output = await memp.run("dead", "retry", "--all", "--exp-name", name, **given)
+        assert code == 0, output
+        async with memp.start("worker", "--exp-name", name, **given):
+            await eventually(namespace.progress, lambda now: (now.committed, now.dead) == (2, 0))
+        assert memp.rows(name) == before
+        code, output = await memp.run(*command, **given)
+        assert code == 0, output
+        assert [row.outcome for row in memp.rows(name)] == ["finished"] * 2
+        assert (await namespace.progress()).committed == 2

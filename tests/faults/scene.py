@@ -21,12 +21,16 @@ from runtime.config import Settings
 from runtime.events import EpisodeSpec, Progress, Task, Trajectory
 from runtime.keys import WORKERS
 from tests.faults import poison_env
-from tests.support import Reply, Scripted, model_environment, scripted, until
+from tests.faults.servers import own_server
+from tests.support import Reply, Scripted, model_environment, namespace_at, scripted, until
 
 LEASE = 1.5
 """Seconds."""
 PATIENCE = 150.0
 """Seconds after which something will not happen any more; what is to be quick is measured by the tests themselves."""
+
+LEARNING = ("curator", "--model", "m", "--build", "trajectory", "--update", "vanilla", "--same-goal", "add")
+"""Each trajectory becomes a procedure, without a call to the model."""
 
 
 class Player:
@@ -155,6 +159,16 @@ def acting(messages: list[dict[str, str]]) -> str:
     return f"Thought: go on.\nAction: do {step_of(messages)}"
 
 
+def slowly(seconds: float) -> Reply:
+    """`acting`, after so long."""
+
+    async def reply(messages: list[dict[str, str]]) -> str:
+        await anyio.sleep(seconds)
+        return acting(messages)
+
+    return reply
+
+
 def the_game(data: Path) -> tuple[GameTask, list[str]]:
     """The first household of a folder, and the commands that win it."""
     [found, *_] = games("alfworld", "dev", Settings(alfworld_data=data))  # pyright: ignore[reportCallIssue]
@@ -166,3 +180,14 @@ async def scene(namespace: Namespace, url: str, data: Path, folder: Path, reply:
     """A namespace with a model; processes are started by the test."""
     async with scripted(reply) as model, AsyncExitStack() as stack:
         yield Scene(namespace, url, model, data, folder, stack)
+
+
+@asynccontextmanager
+async def own_scene(name: str, data: Path, folder: Path, reply: Reply, *flags: str) -> AsyncGenerator[Scene]:
+    """A scene on a server of its own, which the test may kill, stop, empty and fill."""
+    async with (
+        own_server(folder / "data", *flags) as url,
+        namespace_at(url, name) as namespace,
+        scene(namespace, url, data, folder, reply) as playing,
+    ):
+        yield playing

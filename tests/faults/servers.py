@@ -32,8 +32,23 @@ async def own_server(directory: Path, *flags: str) -> AsyncGenerator[str]:
 
 async def kill_server(url: str) -> None:
     """SIGKILL to the server itself."""
+    os.kill(await _pid(url), signal.SIGKILL)
+
+
+@asynccontextmanager
+async def stopped_server(url: str) -> AsyncGenerator[None]:
+    """A server that takes connections and answers nothing, for the time of the block."""
+    pid = await _pid(url)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def _pid(url: str) -> int:
     async with connect(url) as client:
-        os.kill(int((await client.info("server"))["process_id"]), signal.SIGKILL)
+        return int((await client.info("server"))["process_id"])
 
 
 async def used_memory(client: Client) -> int:

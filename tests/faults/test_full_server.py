@@ -9,29 +9,20 @@ import anyio
 import pytest
 
 from memory.store import Memory
-from runtime.bus.consumer import Consumer
-from runtime.bus.namespace import HERE, Namespace, open_namespace
+from runtime.bus.namespace import HERE, Namespace
 from runtime.bus.scripts import Scripts, source
 from runtime.errors import ServerError
-from runtime.keys import WORKERS
-from runtime.server import connect
 from runtime.tasks import open_tasks
 from tests.events import task, trajectory
-from tests.faults.scene import Scene, acting, progressed, room, scene
+from tests.faults.scene import LEARNING, Scene, own_scene, progressed, room, slowly
 from tests.faults.servers import own_server, used_memory
-from tests.faults.test_killed_server import LEARNING
 from tests.memory.changes import NEVER, learned, new
-from tests.support import Place, curator, dead_letters, opened, until
+from tests.support import Place, curator, dead_letters, opened, taken, until
 
 pytestmark = pytest.mark.timeout(240)
 
 TASKS = 24
 SETTLE = HERE / "settle.lua"
-
-
-async def slowly(messages: list[dict[str, str]]) -> str:
-    await anyio.sleep(0.1)
-    return acting(messages)
 
 
 async def told(playing: Scene, *commands: str) -> bool:
@@ -41,32 +32,31 @@ async def told(playing: Scene, *commands: str) -> bool:
 async def test_server_that_is_full_for_a_while_costs_no_answer_no_delivery_and_no_learning(
     namespace_name: str, household: Path, tmp_path: Path
 ) -> None:
-    async with own_server(tmp_path / "data") as url, connect(url) as client:
-        namespace = await open_namespace(client, namespace_name)
-        async with scene(namespace, url, household, tmp_path, slowly) as playing:
-            await playing.start("worker", MEMP_SLOTS="4")
-            await playing.start(*LEARNING)
-            await playing.at_work(1)
-            await namespace.submit_tasks([room(index, length=6) for index in range(TASKS // 2)])
-            for due in (2, 8):
-                await progressed(namespace, lambda now, due=due: now.applied >= due)
-                await client.config_set("maxmemory", 1)
-                async with open_tasks() as submitting:
-                    submitting.start_soon(namespace.submit_tasks, [room(index, length=6) for index in range(TASKS)])
-                    await until(lambda: told(playing, "worker"))
-                    full = await namespace.progress()
-                    # Longer than a lease: nobody must lose one meanwhile.
-                    with anyio.move_on_after(2):
-                        await until(namespace.progress, lambda now, full=full: now.committed > full.committed)
-                    await client.config_set("maxmemory", 0)
-            await progressed(namespace, lambda now: now.applied >= TASKS)
-            progress = await namespace.progress()
-            assert (progress.submitted, progress.committed, progress.dead, progress.applied) == (TASKS, TASKS, 0, TASKS)
-            assert await dead_letters(namespace) == []
-            asked = Counter(str(messages) for messages in playing.model.chats)
-            assert set(asked.values()) == {1}, "an answer was paid for twice"
-            assert await client.xlen(namespace.keys.changes) == TASKS
-            assert await told(playing, "worker")
+    async with own_scene(namespace_name, household, tmp_path, slowly(0.1)) as playing:
+        namespace, client = playing.namespace, playing.namespace.client
+        await playing.start("worker", MEMP_SLOTS="4")
+        await playing.start(*LEARNING)
+        await playing.at_work(1)
+        await namespace.submit_tasks([room(index, length=6) for index in range(TASKS // 2)])
+        for due in (2, 8):
+            await progressed(namespace, lambda now, due=due: now.applied >= due)
+            await client.config_set("maxmemory", 1)
+            async with open_tasks() as submitting:
+                submitting.start_soon(namespace.submit_tasks, [room(index, length=6) for index in range(TASKS)])
+                await until(lambda: told(playing, "worker"))
+                full = await namespace.progress()
+                # Longer than a lease: nobody must lose one meanwhile.
+                with anyio.move_on_after(2):
+                    await until(namespace.progress, lambda now, full=full: now.committed > full.committed)
+                await client.config_set("maxmemory", 0)
+        await progressed(namespace, lambda now: now.applied >= TASKS)
+        progress = await namespace.progress()
+        assert (progress.submitted, progress.committed, progress.dead, progress.applied) == (TASKS, TASKS, 0, TASKS)
+        assert await dead_letters(namespace) == []
+        asked = Counter(str(messages) for messages in playing.model.chats)
+        assert set(asked.values()) == {1}, "an answer was paid for twice"
+        assert await client.xlen(namespace.keys.changes) == TASKS
+        assert await told(playing, "worker")
 
 
 @asynccontextmanager
@@ -85,8 +75,6 @@ async def counts(namespace: Namespace) -> list[int]:
 async def test_script_refused_by_a_full_server_has_done_nothing_and_is_done_once_later(tmp_path: Path, namespace_name: str) -> None:
     async with impatient(tmp_path, namespace_name) as memory:
         namespace, client, taught = memory.namespace, memory.namespace.client, trajectory(task(0))
-        worker = Consumer(client, namespace.keys.tasks, WORKERS, name="worker", lease=60.0)
-        await worker.register()
         learning = curator(namespace)
         await learning.register()
 
@@ -102,7 +90,7 @@ async def test_script_refused_by_a_full_server_has_done_nothing_and_is_done_once
                 assert await counts(namespace) == after
 
         await refused_then_done(lambda: namespace.submit_tasks([task(0)]), [0, 0, 0], [1, 0, 0])
-        [delivery] = await worker.read(1, block=0.1)
+        delivery = await taken(namespace)
         await refused_then_done(lambda: namespace.commit(delivery, taught), [1, 0, 0], [0, 1, 0])
         [event] = await learning.read(1, block=0.1)
         await refused_then_done(lambda: memory.learn(learned(taught, new("p")), taught, event, NEVER), [0, 1, 0], [0, 0, 1])
@@ -115,9 +103,7 @@ async def test_script_that_has_room_for_a_part_of_its_writes_does_none_or_all(tm
         namespace, client = memory.namespace, memory.namespace.client
         namespace.scripts = Scripts(client, patience=0.0)
         await namespace.submit_tasks([task(0)])
-        worker = Consumer(client, namespace.keys.tasks, WORKERS, name="worker", lease=60.0)
-        await worker.register()
-        [delivery] = await worker.read(1, block=0.1)
+        delivery = await taken(namespace)
         large = trajectory(task(0), first_observation="x" * (4 << 20))
         await client.script_load(source(SETTLE))
         refused = 0

@@ -8,12 +8,11 @@ import anyio
 import pytest
 
 from memory.read import read_procedures
-from runtime.bus.namespace import Namespace, open_namespace
+from runtime.bus.namespace import Namespace
 from runtime.events import Progress
-from runtime.server import connect
 from runtime.tasks import open_tasks
-from tests.faults.scene import Scene, acting, progressed, room, scene
-from tests.faults.servers import kill_server, own_server
+from tests.faults.scene import LEARNING, Scene, own_scene, progressed, room, slowly
+from tests.faults.servers import kill_server
 from tests.support import dead_letters, until
 
 pytestmark = pytest.mark.timeout(240)
@@ -22,13 +21,6 @@ TASKS = 60
 POISONED = (7, 31)
 HELD = 10
 """Tasks of which some are held when the server goes."""
-LEARNING = ("curator", "--model", "m", "--build", "trajectory", "--update", "vanilla", "--same-goal", "add")
-"""Each trajectory becomes a procedure, without a call to the model."""
-
-
-async def slowly(messages: list[dict[str, str]]) -> str:
-    await anyio.sleep(0.05)
-    return acting(messages)
 
 
 async def recovery(url: str, namespace: Namespace) -> float:
@@ -65,46 +57,44 @@ async def assert_each_once(playing: Scene) -> None:
 
 
 async def test_server_killed_under_load_costs_seconds_and_nothing_else(namespace_name: str, household: Path, tmp_path: Path) -> None:
-    async with own_server(tmp_path / "data") as url, connect(url) as client:
-        namespace = await open_namespace(client, namespace_name)
-        async with scene(namespace, url, household, tmp_path, slowly) as playing:
-            await playing.start("worker", MEMP_SLOTS="4")
-            await playing.start(*LEARNING)
-            await playing.at_work(1)
-            tasks = [room(index, length=8, **({"poison": "raise"} if index in POISONED else {})) for index in range(TASKS)]
-            await namespace.submit_tasks(tasks[:40])
-            seconds: list[float] = []
-            for due in (4, 16, 28):
-                await applied(namespace, due)
-                async with open_tasks() as meanwhile:
-                    meanwhile.start_soon(namespace.submit_tasks, tasks[40:])  # again each time: they are added once
-                    seconds.append(await recovery(url, namespace))
-            await playing.settled(TASKS)
-            await applied(namespace, TASKS - len(POISONED))
-            await assert_each_once(playing)
-            assert max(seconds) <= 10, seconds
-            assert all(process.returncode is None for process in playing.processes.values())
-            print("recovered in", [round(each, 2) for each in seconds], "s")
+    async with own_scene(namespace_name, household, tmp_path, slowly(0.05)) as playing:
+        namespace, url = playing.namespace, playing.url
+        await playing.start("worker", MEMP_SLOTS="4")
+        await playing.start(*LEARNING)
+        await playing.at_work(1)
+        tasks = [room(index, length=8, **({"poison": "raise"} if index in POISONED else {})) for index in range(TASKS)]
+        await namespace.submit_tasks(tasks[:40])
+        seconds: list[float] = []
+        for due in (4, 16, 28):
+            await applied(namespace, due)
+            async with open_tasks() as meanwhile:
+                meanwhile.start_soon(namespace.submit_tasks, tasks[40:])  # again each time: they are added once
+                seconds.append(await recovery(url, namespace))
+        await playing.settled(TASKS)
+        await applied(namespace, TASKS - len(POISONED))
+        await assert_each_once(playing)
+        assert max(seconds) <= 10, seconds
+        assert all(process.returncode is None for process in playing.processes.values())
+        print("recovered in", [round(each, 2) for each in seconds], "s")
 
 
 async def test_worker_and_curator_terminated_while_the_server_is_away_end_and_leave_what_they_held(
     namespace_name: str, household: Path, tmp_path: Path
 ) -> None:
-    async with own_server(tmp_path / "data") as url, connect(url) as client:
-        namespace = await open_namespace(client, namespace_name)
-        async with scene(namespace, url, household, tmp_path, slowly) as playing:
-            first = [await playing.start("worker", MEMP_SLOTS="4"), await playing.start(*LEARNING)]
-            await namespace.submit_tasks([room(index, length=10) for index in range(HELD)])
-            await applied(namespace, 1)
-            await until(namespace.in_flight)
-            await kill_server(url)
+    async with own_scene(namespace_name, household, tmp_path, slowly(0.05)) as playing:
+        namespace, url = playing.namespace, playing.url
+        first = [await playing.start("worker", MEMP_SLOTS="4"), await playing.start(*LEARNING)]
+        await namespace.submit_tasks([room(index, length=10) for index in range(HELD)])
+        await applied(namespace, 1)
+        await until(namespace.in_flight)
+        await kill_server(url)
+        for process in first:
+            process.send_signal(signal.SIGTERM)
+        with anyio.fail_after(20):
             for process in first:
-                process.send_signal(signal.SIGTERM)
-            with anyio.fail_after(20):
-                for process in first:
-                    assert await process.wait() == 0
-            await playing.start("worker", MEMP_SLOTS="6")
-            await playing.start(*LEARNING)
-            await applied(namespace, HELD)
-            assert (await namespace.progress()).committed == HELD
-            assert await dead_letters(namespace) == []
+                assert await process.wait() == 0
+        await playing.start("worker", MEMP_SLOTS="6")
+        await playing.start(*LEARNING)
+        await applied(namespace, HELD)
+        assert (await namespace.progress()).committed == HELD
+        assert await dead_letters(namespace) == []

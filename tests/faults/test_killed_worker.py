@@ -5,8 +5,7 @@ from pathlib import Path
 import anyio
 import psutil
 
-from runtime.bus.namespace import Namespace, open_namespace
-from runtime.server import connect
+from runtime.bus.namespace import Namespace
 from tests.faults.proxy import Proxy
 from tests.faults.scene import LEASE, Player, Scene, pid_of, scene, task_of, the_game
 from tests.support import until
@@ -76,44 +75,41 @@ async def _asked(player: Player) -> bool:
 
 
 async def test_worker_killed_before_its_commit_arrives_leaves_it_to_the_next(
-    server_url: str, namespace_name: str, household: Path, tmp_path: Path
+    server_url: str, namespace: Namespace, household: Path, tmp_path: Path
 ) -> None:
     game, walkthrough = the_game(household)
     player = Player(walkthrough)
-    async with Proxy(server_url).serving() as proxy, connect(server_url) as client:
-        namespace = await open_namespace(client, namespace_name)
-        async with scene(namespace, proxy.url, household, tmp_path, player.reply) as playing:
-            await playing.start("worker")
-            await playing.at_work(1)
-            proxy.stall(b'"outcome":"finished"')
-            await namespace.submit_tasks([task_of(game, 0)])
-            await proxy.stalled.wait()
-            await playing.start("worker", REDIS_URL=server_url)
-            await playing.at_work(2)
-            await kill_holder(playing)
-            await finished(playing, 0)
-            assert set(player.asked.values()) == {1}, "the whole episode stood in the journal"
+    async with Proxy(server_url).serving() as proxy, scene(namespace, proxy.url, household, tmp_path, player.reply) as playing:
+        await playing.start("worker")
+        await playing.at_work(1)
+        proxy.stall(b'"outcome":"finished"')
+        await namespace.submit_tasks([task_of(game, 0)])
+        await proxy.stalled.wait()
+        await playing.start("worker", REDIS_URL=server_url)
+        await playing.at_work(2)
+        await kill_holder(playing)
+        await finished(playing, 0)
+        assert set(player.asked.values()) == {1}, "the whole episode stood in the journal"
 
 
 async def test_worker_killed_before_it_hears_of_its_commit_has_committed(
-    server_url: str, namespace_name: str, household: Path, tmp_path: Path
+    server_url: str, namespace: Namespace, household: Path, tmp_path: Path
 ) -> None:
     game, walkthrough = the_game(household)
-    async with Proxy(server_url).serving() as proxy, connect(server_url) as client:
-        namespace = await open_namespace(client, namespace_name)
-        async with scene(namespace, proxy.url, household, tmp_path, Player(walkthrough).reply) as playing:
-            worker = await playing.start("worker")
-            await playing.at_work(1)
-            proxy.lose(1, b'"outcome":"finished"')
-            await namespace.submit_tasks([task_of(game, 0)])
-            await until(lambda: _lost(proxy))
-            worker.kill()
-            await playing.start("worker", REDIS_URL=server_url)
-            await playing.at_work(1)
-            [only] = await playing.trajectories()
-            assert only.attempt == 1
-            assert (await namespace.progress()).committed == 1
-            assert await client.xlen(namespace.keys.tasks) == 0
+    player = Player(walkthrough)
+    async with Proxy(server_url).serving() as proxy, scene(namespace, proxy.url, household, tmp_path, player.reply) as playing:
+        worker = await playing.start("worker")
+        await playing.at_work(1)
+        proxy.lose(1, b'"outcome":"finished"')
+        await namespace.submit_tasks([task_of(game, 0)])
+        await until(lambda: _lost(proxy))
+        worker.kill()
+        await playing.start("worker", REDIS_URL=server_url)
+        await playing.at_work(1)
+        [only] = await playing.trajectories()
+        assert only.attempt == 1
+        assert (await namespace.progress()).committed == 1
+        assert await namespace.client.xlen(namespace.keys.tasks) == 0
 
 
 async def _lost(proxy: Proxy) -> int:

@@ -5,29 +5,25 @@ from contextlib import asynccontextmanager
 
 from runtime.bus.consumer import Consumer, Delivery, register_group
 from runtime.bus.journal import Journal
-from runtime.bus.namespace import Namespace, open_namespace
+from runtime.bus.namespace import Namespace
 from runtime.keys import CURATORS, WORKERS
-from runtime.server import connect
 from tests.events import task, trajectory
 from tests.faults.proxy import Proxy
 from tests.memory.changes import NEVER, learned, new
-from tests.support import Place, arrive, opened
+from tests.support import Place, arrive, namespace_at, opened, taken
 
 
 @asynccontextmanager
 async def proxied(server_url: str, name: str) -> AsyncGenerator[tuple[Proxy, Namespace]]:
     """A namespace whose client goes through the proxy."""
-    async with Proxy(server_url).serving() as proxy, connect(proxy.url) as client:
-        yield proxy, await open_namespace(client, name)
+    async with Proxy(server_url).serving() as proxy, namespace_at(proxy.url, name) as namespace:
+        yield proxy, namespace
 
 
 async def in_hand(namespace: Namespace) -> Delivery:
     """A task in a worker's hand."""
     await namespace.submit_tasks([task(0)])
-    consumer = Consumer(namespace.client, namespace.keys.tasks, WORKERS, name="worker", lease=60.0)
-    await consumer.register()
-    [delivery] = await consumer.read(1, block=0.1)
-    return delivery
+    return await taken(namespace)
 
 
 async def length(namespace: Namespace, stream: str) -> int:

@@ -11,8 +11,7 @@ from runtime.bus.namespace import Namespace
 from runtime.bus.trimmed import restore_tasks
 from runtime.keys import WORKERS
 from tests.events import trajectory
-from tests.faults.scene import Player, Scene, acting, progressed, room, scene
-from tests.faults.test_killed_server import LEARNING
+from tests.faults.scene import LEARNING, Player, Scene, acting, progressed, room, scene
 from tests.support import dead_letters, until
 
 HUGE = 12 << 20

@@ -13,8 +13,7 @@ from runtime.errors import UsageError
 from runtime.keys import CURATORS, RECORDER
 from tests.events import task, trajectory
 from tests.experiments.command import Memp
-from tests.faults.scene import acting, progressed, room, scene
-from tests.faults.test_killed_server import LEARNING
+from tests.faults.scene import LEARNING, acting, progressed, room, scene
 from tests.support import curator
 
 pytestmark = pytest.mark.timeout(240)
@@ -105,6 +104,34 @@ async def test_run_whose_recorder_was_drained_is_not_resumed(namespace: Namespac
     await register_group(namespace.client, namespace.keys.trajectories, RECORDER)
     await drain(namespace, RECORDER)
     assert not await namespace.claim("a run")
+
+
+@pytest.mark.usefixtures("silent_at_once")
+@pytest.mark.parametrize("gone", [False, True])
+async def test_drain_killed_before_or_after_the_group_has_gone_is_completed_when_it_is_given_again(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    learning, destroy = curator(namespace), namespace.remove_group
+    await learning.register()
+    await namespace.submit_trajectories([trajectory(task(0))])
+    await read_by(namespace, RECORDER, 1)
+
+    async def killed(stream: str, group: str) -> None:
+        for delivery in await learning.read(10, block=0.1):
+            await namespace.finish(delivery)  # after the first sweep: only the last can delete it
+        if gone:
+            await destroy(stream, group)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(namespace, "remove_group", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await drain(namespace, RECORDER)
+    assert await namespace.client.xlen(namespace.keys.trajectories) == 1
+    assert await drain(namespace, RECORDER) == 1
+    assert await namespace.client.xlen(namespace.keys.trajectories) == 0
+    with pytest.raises(UsageError, match="no such group"):
+        await drain(namespace, RECORDER)
 
 
 @pytest.mark.usefixtures("silent_at_once")

@@ -9,7 +9,8 @@ import pytest
 
 from runtime.bus.namespace import Namespace
 from runtime.keys import WORKERS
-from tests.faults.scene import Scene, acting, room, scene
+from tests.faults.scene import Scene, acting, own_scene, room, scene
+from tests.faults.servers import stopped_server
 from tests.support import until
 
 pytestmark = pytest.mark.timeout(240)
@@ -83,6 +84,26 @@ async def test_worker_terminated_commits_what_ends_in_its_grace_and_claims_no_mo
         assert len(await playing.trajectories()) == 2
         assert await pending(playing) == []
         assert await namespace.client.xlen(namespace.keys.tasks) == 2, "the other two wait for another worker"
+
+
+async def test_worker_terminated_while_the_server_answers_nothing_begins_its_grace_at_once(
+    namespace_name: str, household: Path, tmp_path: Path
+) -> None:
+    async with own_scene(namespace_name, household, tmp_path, holding, "--no-module") as playing:
+        namespace, url = playing.namespace, playing.url
+        worker = await playing.start("worker", MEMP_SLOTS="2", MEMP_LEASE="60")
+        await playing.at_work(1)
+        await namespace.submit_tasks([room(1)])
+        await until(lambda: asked(playing))
+        async with stopped_server(url):
+            worker.send_signal(signal.SIGTERM)
+            with anyio.move_on_after(GRACE + 1):
+                await worker.wait()
+        # Its call for more is answered only now: the grace must not begin with that.
+        with anyio.fail_after(GRACE - 1):
+            assert await worker.wait() == 0
+        [left] = await pending(playing)
+        assert (left["times_delivered"], left["time_since_delivered"] >= 60_000) == (0, True)
 
 
 async def logged(playing: Scene, word: str) -> bool:

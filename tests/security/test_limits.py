@@ -14,19 +14,19 @@ from memory import importers, lines
 from memory.changes import read_changes
 from memory.importers import read_trajectories
 from memory.transfer import read_memory
-from runtime.bus.consumer import Consumer
+from runtime.bus.dead import read_letters, retry
 from runtime.bus.letters import MAX_REASON
 from runtime.bus.namespace import Namespace
 from runtime.config import Settings
-from runtime.errors import DataError, EnvError, LLMUnavailable, RequestRejected
+from runtime.errors import DataError, EnvError, LLMUnavailable, RequestRejected, UsageError
 from runtime.events import MAX_EVENT, Task
-from runtime.keys import WORKERS
 from runtime.model.embeddings import MAX_VECTOR, open_embedder
 from runtime.model.llm import Sampling, open_llm
 from runtime.model.wire import MAX_ANSWER
+from tests.events import task, trajectory
 from tests.faults import poison_env
 from tests.runtime.model_server import Reply, answers, chat, says, serving, settings
-from tests.support import dead_letters
+from tests.support import dead_letters, taken
 
 MIB = 1 << 20
 ASKED = Sampling(model="m")
@@ -127,16 +127,45 @@ def test_event_beyond_the_bound_is_not_read() -> None:
 
 @pytest.mark.parametrize(("size", "kept"), [(10 * MIB, 10 * MIB), (MAX_EVENT, MAX_EVENT), (MAX_EVENT + 1, MIB)])
 async def test_dead_letter_keeps_its_payload_up_to_the_bound(namespace: Namespace, size: int, kept: int) -> None:
-    consumer = Consumer(namespace.client, namespace.keys.tasks, WORKERS, name="w", lease=60.0)
-    await consumer.register()
     await namespace.client.xadd(namespace.keys.tasks, {"event": b"x" * size})
-    [delivery] = await consumer.read(1, block=0.1)
-    await namespace.drop(delivery, "unreadable: " + "y" * 5000)
+    await namespace.drop(await taken(namespace), "unreadable: " + "y" * 5000)
     [letter] = await dead_letters(namespace)
     assert len(letter.payload) == kept
     assert len(letter.reason) < MAX_REASON + 100
     assert (f"of {size} bytes, the first {MIB} are kept" in letter.reason) == (kept < size)
     await namespace.client.delete(namespace.keys.dead)
+
+
+@pytest.mark.parametrize("long", ["goal", "game", "spec"])
+async def test_task_too_large_is_settled_as_dead_in_its_group_and_not_put_back(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, long: str
+) -> None:
+    for module in ("events", "bus.letters"):
+        monkeypatch.setattr(f"runtime.{module}.MAX_EVENT", 2 << 20)
+    first, words = task(0, group=3), 'ä "index":7,"group":7,"spec":{' * (1 << 17)
+    given = {"goal": words, "game": {"text": words}, "spec": first.spec.model_copy(update={"model": words})}
+    large = first.model_copy(update={long: given[long]})
+    await namespace.submit_tasks([large, task(1, group=3)])
+    with pytest.raises(ValidationError, match="that are read"):
+        Task.read(large.model_dump_json().encode())
+    await namespace.drop(await taken(namespace), "too large")
+    await namespace.commit(await taken(namespace), trajectory(task(1, group=3)))
+    assert ((await namespace.progress()).settled, await namespace.turn(3)) == (2, 1)
+    [letter] = [letter async for letter in read_letters(namespace)]
+    assert (letter.kind(namespace), letter.said.task) == ("task", "task-0")
+    with pytest.raises(UsageError, match="too large"):
+        await retry(namespace, letter)
+
+
+@pytest.mark.parametrize("payload", [b"[1]", b'{"id":"task-0","epoch":1,"goal":"', b"\xff"])
+async def test_event_too_large_of_which_nothing_can_be_told_is_dropped_and_settles_nothing(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, payload: bytes
+) -> None:
+    for module in ("events", "bus.letters"):
+        monkeypatch.setattr(f"runtime.{module}.MAX_EVENT", 1000)
+    await namespace.submit_tasks([task(0)])
+    await namespace.drop((await taken(namespace))._replace(payload=payload + b"x" * 1000), "too large")
+    assert ((await namespace.progress()).settled, len(await dead_letters(namespace))) == (0, 1)
 
 
 def test_line_of_an_import_beyond_the_bound_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

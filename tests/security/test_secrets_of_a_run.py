@@ -17,6 +17,7 @@ from runtime.server import connect
 from tests.experiments.command import Memp
 from tests.security.secrets import found
 from tests.security.servers import quoted, valkey
+from tests.support import endpoint
 
 KEY = "sk-\"odd\\'key'%/+=&<x>~1{}$@"
 VECTOR_KEY = "sk-vectors-0123456789%2Fz"
@@ -63,17 +64,10 @@ class Chatterbox:
 
 @asynccontextmanager
 async def chatterbox() -> AsyncGenerator[Chatterbox]:
-    server, app = Chatterbox(), web.Application()
-    app.router.add_post("/v1/chat/completions", server.chat)
-    app.router.add_post("/v1/embeddings", server.embed)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        server.base_url = f"127.0.0.1:{runner.addresses[0][1]}/v1"
+    server = Chatterbox()
+    async with endpoint(server.chat, server.embed) as address:
+        server.base_url = address.removeprefix("http://")
         yield server
-    finally:
-        await runner.cleanup()
 
 
 def environment(model: Chatterbox, socket: Path) -> dict[str, str]:

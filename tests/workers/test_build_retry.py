@@ -8,6 +8,7 @@ from memory.procedure import Credit
 from memory.store import Memory
 from runtime.bus.dead import read_letters, retry
 from runtime.events import DeadLetter, Progress, Trajectory
+from runtime.keys import CURATORS
 from tests.curating import applied, curating
 from tests.events import task, trajectory
 from tests.memory.changes import NEVER, learned, new, put, stored
@@ -36,7 +37,7 @@ async def put_back(memory: Memory) -> list[DeadLetter]:
 
 async def nothing_left(memory: Memory) -> Progress:
     """The counters, once the curator is done with all that is on its stream."""
-    await until(memory.namespace.unlearned, lambda count: count == 0)
+    await until(lambda: memory.namespace.undone(CURATORS), lambda count: count == 0)
     assert await memory.namespace.client.xlen(memory.namespace.keys.trajectories) == 0
     return await memory.namespace.progress()
 

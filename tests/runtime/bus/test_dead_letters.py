@@ -3,16 +3,15 @@
 import pytest
 from redis.exceptions import ResponseError
 
-from runtime.bus.consumer import Consumer, Delivery, register_group
+from runtime.bus.consumer import register_group
 from runtime.bus.dead import Letter, discard, find_letters, read_letters, retry
-from runtime.bus.namespace import Namespace, open_namespace
+from runtime.bus.namespace import Namespace
 from runtime.errors import LeaseLost, UsageError
 from runtime.events import Task
 from runtime.keys import CURATORS, WORKERS
-from runtime.server import connect
 from tests.events import task, trajectory
 from tests.faults.proxy import Proxy
-from tests.support import arrive, commit, curator, dead_letters
+from tests.support import arrive, commit, curator, dead_letters, namespace_at, taken
 
 NEWER = b'"v":2,"mood":"good",'
 """What a later version may write into an event."""
@@ -20,14 +19,6 @@ NEWER = b'"v":2,"mood":"good",'
 
 async def letters(namespace: Namespace) -> list[Letter]:
     return [letter async for letter in read_letters(namespace)]
-
-
-async def taken(namespace: Namespace) -> Delivery:
-    """The next task, in a worker's hand."""
-    worker = Consumer(namespace.client, namespace.keys.tasks, WORKERS, name="worker", lease=60.0)
-    await worker.register()
-    [delivery] = await worker.read(1, block=0.1)
-    return delivery
 
 
 async def payloads(namespace: Namespace, stream: str) -> list[bytes]:
@@ -63,8 +54,7 @@ async def test_task_put_back_that_dies_again_has_one_letter(namespace: Namespace
 
 
 async def test_reply_to_a_retry_lost_puts_the_work_back_once(server_url: str, namespace_name: str) -> None:
-    async with Proxy(server_url).serving() as proxy, connect(proxy.url) as client:
-        namespace = await open_namespace(client, namespace_name)
+    async with Proxy(server_url).serving() as proxy, namespace_at(proxy.url, namespace_name) as namespace:
         await commit(namespace, dead=(task(0),))
         [letter] = await letters(namespace)
         proxy.lose(2)
