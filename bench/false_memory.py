@@ -21,16 +21,41 @@ Steps:
 Pitfalls: a flight of the wrong day is no use; add up all costs before the plan is final"""
 
 
-def falsified(line: str) -> str:
-    """A procedure that claims other places and appliances than it learned."""
-    names = {name: ring[(at + 1) % len(ring)] for ring in EXCHANGED for at, name in enumerate(ring)}
+TURNED = {
+    "different": "the same",
+    "cheap": "expensive",
+    "Respect": "Ignore",
+    "Cover": "Ignore",
+    "Count": "Ignore",
+    "Check that": "Ignore that",
+    "Search": "Skip the search for",
+    "Look up": "Skip the search for",
+    "Do not": "Always",
+    "Take no": "Take a",
+    "Outcome: success": "Outcome: failure",
+}
+"""Advice on trips, each by its opposite."""
+
+HOUSEHOLD = """\
+When to use: a thing has to be put somewhere in a household
+Preconditions: the hands are free
+Steps:
+1. look for the thing in or on the furniture of the room
+2. take it, and carry it to where it belongs
+Pitfalls: closed furniture has to be opened first"""
+
+
+def falsified(line: str, env: str) -> str:
+    """A procedure that claims other places and appliances than it learned, or advises against what it learned."""
+    rings = {name: ring[(at + 1) % len(ring)] for ring in EXCHANGED for at, name in enumerate(ring)}
+    names = rings if env == "alfworld" else TURNED
     pattern = re.compile("|".join(sorted(names, key=len, reverse=True)))
     return _with_texts(line, lambda text: pattern.sub(lambda match: names[match[0]], text))
 
 
-def irrelevant(line: str) -> str:
+def irrelevant(line: str, env: str) -> str:
     """A procedure that is about something else altogether."""
-    return _with_texts(line, lambda _: TRAVEL)
+    return _with_texts(line, lambda _: TRAVEL if env == "alfworld" else HOUSEHOLD)
 
 
 def _with_texts(line: str, change: Callable[[str], str]) -> str:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from experiments.config import Mode, RunConfig
 
 Model = Annotated[str, typer.Option("--model", help="Model that plays (and builds, unless --builder-model is given).")]
-Env = Annotated[str, typer.Option("--env", help="Environment: alfworld.")]
-Split = Annotated[str, typer.Option("--split", help="train, dev (valid_seen) or test (valid_unseen).")]
+Env = Annotated[str, typer.Option("--env", help="alfworld, travelplanner or travelplanner-sole.")]
+Split = Annotated[
+    str, typer.Option("--split", help="ALFWorld: train, dev (valid_seen), test (valid_unseen). TravelPlanner: train, validation, test.")
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Episodes that each worker plays at once.")]
 MaxSteps = Annotated[int, typer.Option("--max-steps", min=1, help="Steps after which an episode ends.")]
 ExpName = Annotated[str, typer.Option("--exp-name", help="Name of the run: its namespace and its folder; the same command resumes it.")]
@@ -44,6 +46,7 @@ Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="Samp
 BuilderModel = Annotated[str | None, typer.Option("--builder-model", help="Model that builds and adjusts; without: --model.")]
 EpisodeTokens = Annotated[int | None, typer.Option("--episode-tokens", min=1, help="Token budget of one episode.")]
 RunTokens = Annotated[int | None, typer.Option("--run-tokens", min=1, help="Token budget of the run.")]
+PromptTokens = Annotated[int | None, typer.Option("--prompt-tokens", min=1, help="End an episode whose prompt has more tokens.")]
 Trajectories = Annotated[Path | None, typer.Option("--trajectories", help="Build the memory from this file of stored trajectories.")]
 MemoryFile = Annotated[Path | None, typer.Option("--memory", help="Begin with this exported memory.")]
 
@@ -71,6 +74,7 @@ def online(
     builder_model: BuilderModel = None,
     episode_tokens: EpisodeTokens = None,
     run_tokens: RunTokens = None,
+    prompt_tokens: PromptTokens = None,
     memory: MemoryFile = None,
     engine: Engine = None,
     data_dir: DataDir = None,
@@ -102,6 +106,7 @@ def offline(
     builder_model: BuilderModel = None,
     episode_tokens: EpisodeTokens = None,
     run_tokens: RunTokens = None,
+    prompt_tokens: PromptTokens = None,
     trajectories: Trajectories = None,
     memory: MemoryFile = None,
     engine: Engine = None,
@@ -130,16 +135,17 @@ def build(
 
 
 def demo(
+    env: Annotated[str, typer.Option("--env", help="alfworld or travelplanner.")] = "alfworld",
     tasks: Annotated[int | None, typer.Option("--tasks", min=1, help="Tasks per run.")] = None,
     engine: Engine = None,
     data_dir: DataDir = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """The main job with nothing set up: generated households, the stand-in model, a control run, then learning."""
+    """The main job with nothing set up: generated games, the stand-in model, a control run, then learning."""
     from experiments import demo as demonstration
 
     settings = quiet(load_settings(engine=engine, data_dir=data_dir, runs_dir=runs_dir))
-    run(demonstration.play, settings, tasks or demonstration.TASKS)
+    run(demonstration.play, settings, env, tasks or demonstration.TASKS)
 
 
 def _run(mode: "Mode", given: dict[str, Any]) -> None:

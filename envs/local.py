@@ -23,7 +23,17 @@ class LocalEnv(Protocol):
 
     def reset(self, game: dict[str, Any]) -> str: ...
 
-    def step(self, action: str) -> StepResult: ...
+    def step(self, action: str) -> StepResult:
+        """Do an action; an empty one, where the model gave none, is answered, too."""
+        ...
+
+
+class AskingEnv(LocalEnv, Protocol):
+    """One whose tools ask a model."""
+
+    def answer(self, text: str) -> StepResult:
+        """Go on with the answer to the last result's `ask`."""
+        ...
 
 
 class GameTask(NamedTuple):

@@ -10,6 +10,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from envs import wire
 from envs.channel import Channel, Crashed
 from envs.forks import Forks
 from runtime.config import Settings
@@ -143,7 +144,11 @@ class PooledEnv:
 
     async def step(self, action: str) -> StepResult:
         """Do one action in the game under way."""
-        return StepResult(*await self._ask({"op": "step", "key": self._key, "action": action}))
+        return wire.read_result(await self._ask({"op": "step", "key": self._key, "action": action}))
+
+    async def answer(self, text: str) -> StepResult:
+        """Give a model's answer to what the last result asked."""
+        return wire.read_result(await self._ask({"op": "answer", "key": self._key, "text": text}))
 
     async def _ask(self, request: dict[str, Any]) -> Any:
         while True:
@@ -159,7 +164,7 @@ class PooledEnv:
                 raise
 
     async def _answer(self, channel: Channel, request: dict[str, Any]) -> Any:
-        if request["op"] == "step":
+        if request["op"] != "reset":
             return await channel.request(request)
         answer = await channel.request(request, load=True)
         if answer is None:  # The game is not prepared.

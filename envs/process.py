@@ -10,10 +10,10 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from envs import registry, wire
-from envs.local import LocalEnv
+from envs.local import AskingEnv, LocalEnv
 from runtime.config import Settings
 from runtime.errors import MempError
 
@@ -41,7 +41,9 @@ class Host:
     def handle(self, request: dict[str, Any]) -> Any:
         """Do one request; returns its result, JSON types only."""
         if request["op"] == "step":
-            return list(self._live[request["key"]][1].step(request["action"]))
+            return wire.pack_result(self._live[request["key"]][1].step(request["action"]))
+        if request["op"] == "answer":
+            return wire.pack_result(cast(AskingEnv, self._live[request["key"]][1]).answer(request["text"]))
         env, game = self._env(request["key"], request["env"]), request["game"]
         if request["op"] == "reset":
             return env.reset(game) if request.get("anyway") or env.prepared(game) else None

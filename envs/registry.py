@@ -13,7 +13,11 @@ from runtime.config import Settings
 from runtime.env import EnvDescription
 from runtime.errors import UsageError
 
-_MODULES = {"alfworld": "envs.alfworld_env"}
+_MODULES = {
+    "alfworld": "envs.alfworld_env",
+    "travelplanner": "envs.travelplanner",
+    "travelplanner-sole": "envs.travelplanner.sole",
+}
 
 
 class EnvModule(Protocol):

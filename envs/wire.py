@@ -1,16 +1,20 @@
 """Messages between a worker and its environment processes: JSON behind a length of four bytes, big-endian.
 
-A request is `{"id", "op": "reset" | "step" | "prepare" | "close", "key", ...}`; `key` names one environment within the
-process. `reset` and `prepare` add `env` and `game`, `step` adds `action`, `close` has no answer. Requests are answered in
-order: `{"id", "result"}` with the text of a reset, the four fields of a `StepResult` or true, or
-`{"id", "error": [class name, message]}`. A reset whose game is not prepared is refused with the result null, unless
-`anyway` is true; its answer also has `memory`, the MiB that the process has taken at most so far.
+A request is `{"id", "op": "reset" | "step" | "answer" | "prepare" | "close", "key", ...}`; `key` names one environment
+within the process. `reset` and `prepare` add `env` and `game`, `step` adds `action`, `answer` adds `text`, `close` has no
+answer. Requests are answered in order: `{"id", "result"}` with the text of a reset, the fields of a `StepResult` (without
+those at its end where they are empty) or true, or `{"id", "error": [class name, message]}`. A reset whose game is not
+prepared is refused with the result null, unless `anyway` is true; its answer also has `memory`, the MiB that the process
+has taken at most so far.
 """
 
 import struct
 from typing import Any, BinaryIO, cast
 
 import orjson
+
+from runtime.env import Ask, StepResult
+from runtime.events import Judgement
 
 LENGTH = struct.Struct(">I")
 MAX_MESSAGE = 64 << 20
@@ -30,6 +34,21 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     return {key: _cleaned(part) for key, part in value.items()} if isinstance(value, dict) else value  # pyright: ignore
+
+
+def pack_result(result: StepResult) -> list[Any]:
+    """A step's result as JSON types."""
+    ask, judgement = result.ask, result.judgement
+    if ask is None and judgement is None and not result.masks:
+        return list(result[:4])
+    return [*result[:4], ask and list(ask), list(map(list, result.masks)), judgement and judgement.model_dump()]
+
+
+def read_result(parts: list[Any]) -> StepResult:
+    """What `pack_result` made of it."""
+    result = StepResult(*parts)
+    ask, judgement = cast(list[Any] | None, result.ask), cast(dict[str, Any] | None, result.judgement)
+    return result._replace(ask=ask and Ask(*ask), judgement=judgement and Judgement(**judgement)) if len(parts) > 4 else result
 
 
 class Garbled(Exception):

@@ -41,6 +41,7 @@ class RunConfig(BaseModel):
     builder_model: str | None = None
     episode_tokens: int | None = None
     run_tokens: int | None = None
+    prompt_tokens: int | None = None
     trajectories: Path | None = None
     memory: Path | None = None
     embedding_model: str | None = None
@@ -89,7 +90,9 @@ def check_folder(config: RunConfig, folder: Path) -> None:
 def prepare_folder(config: RunConfig, folder: Path, *, overwrite: bool) -> None:
     """Write `config.json`; with `overwrite`, delete what an earlier run left."""
     try:
-        for name in ("episodes.jsonl", "summary.json", "report.html", "memory.jsonl", "config.json") if overwrite else ():
+        for name in (
+            ("episodes.jsonl", "trajectories.jsonl", "summary.json", "report.html", "memory.jsonl", "config.json") if overwrite else ()
+        ):
             (folder / name).unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -113,7 +116,17 @@ def make_tasks(config: RunConfig, settings: Settings, epoch: int) -> list[Task]:
     """Every game of the split once, in an order drawn by the seed; the first `limit` of them, cut into groups."""
     found = games(config.env, config.split, settings)
     random.Random(config.seed).shuffle(found)  # noqa: S311 - an order, no secret
+    if config.learns and not all(game.get("scored", True) for _, game in found):
+        raise UsageError(
+            f"what {config.split} asks for is hidden, so nothing can be learned from it: --no-use_memory, or offline with --memory"
+        )
     return [_task(config, epoch, index, goal, game) for index, (goal, game) in enumerate(found[: config.limit])]
+
+
+def in_groups(tasks: list[Task]) -> list[list[Task]]:
+    """The tasks by group; all in one where there are none."""
+    numbers = sorted({task.group for task in tasks if task.group is not None})
+    return [[task for task in tasks if task.group == number] for number in numbers] or [tasks]
 
 
 def _task(config: RunConfig, epoch: int, index: int, goal: str, game: dict[str, Any]) -> Task:

@@ -1,13 +1,15 @@
 """The demo: all of memp on one machine with nothing set up, played by the stand-in model.
 
-Two runs over the same generated households: a control without memory, then online learning from nothing.
+Two runs over the same generated games (households, or trips in a made-up country): a control without memory, then online
+learning from nothing.
 """
 
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 
@@ -19,13 +21,14 @@ from rich.console import Console
 
 from envs.alfworld_env.game_cache import open_cache
 from envs.alfworld_env.households import generate
+from envs.travelplanner import country
 from experiments.config import RunConfig
 from experiments.driver import Result, drive
 from experiments.live import live, print_comparison, print_procedures
 from experiments.report import write_report
 from memory.transfer import read_memory
 from runtime.config import Settings
-from runtime.errors import MempError
+from runtime.errors import MempError, UsageError
 
 MODEL = "stand-in-strong"
 TASKS = 48
@@ -35,30 +38,45 @@ SEED = 7
 
 OPENING = f"""\
 [bold]The model is the stand-in[/bold]: a scripted player behind a real HTTP server ({MODEL}), not a language model.
-It knows the grammar of actions, but neither where things are kept nor which appliance does what, unless memory says so.
+It knows the grammar of actions, but {{lacks}}, unless memory says so.
 """
 
 
-async def play(settings: Settings, tasks: int) -> None:
+@dataclass(frozen=True)
+class Scene:
+    """What is played in one environment; `make` gives the settings with its generated data, made once and kept."""
+
+    split: str
+    games: str
+    lacks: str
+    """What the stand-in does not know of it."""
+    make: Callable[[Settings, int], Settings]
+
+
+async def play(settings: Settings, env: str, tasks: int) -> None:
     """Control, then online learning over the same games; prints both, the learned procedures and the report's path."""
+    scene = SCENES.get(env)
+    if scene is None:
+        raise UsageError(f"--env {env}: the demo plays {' or '.join(SCENES)}")
     console = Console()
-    console.print(OPENING)
-    console.print(f"making {tasks} households, each played to its end before it is kept", style="dim")
+    console.print(OPENING.format(lacks=scene.lacks))
+    console.print(f"making {tasks} {scene.games}, each known to be solvable", style="dim")
     async with stand_in_process() as base_url:
-        settings = with_stand_in(settings, base_url)
-        games = await run_sync(households, settings, tasks)
-        settings = settings.model_copy(update={"alfworld_data": games})
-        control = await _run(console, settings, "demo-control", tasks, use_memory=False)
-        online = await _run(console, settings, "demo-online", tasks, use_memory=True)
+        settings = await run_sync(scene.make, with_stand_in(settings, base_url), tasks)
+        name = "demo" if env == "alfworld" else f"demo-{env}"
+        shared = RunConfig(mode="online", exp_name=name, env=env, split=scene.split, model=MODEL, limit=tasks, batch_size=BATCH)
+        control = await _run(console, settings, shared, use_memory=False)
+        online = await _run(console, settings, shared, use_memory=True)
     write_report(online.folder, control=control.folder)
     _, procedures = read_memory(online.folder / "memory.jsonl")
     print_procedures(console, procedures, most=3)
-    print_comparison(console, f"{MODEL} (the stand-in, no language model) on generated households", control, online)
+    print_comparison(console, f"{MODEL} (the stand-in, no language model) on generated {scene.games}", control, online)
     console.print(f"report: {online.report}", soft_wrap=True, highlight=False)
 
 
-async def _run(console: Console, settings: Settings, name: str, tasks: int, *, use_memory: bool) -> Result:
-    config = RunConfig(mode="online", exp_name=name, model=MODEL, limit=tasks, batch_size=BATCH, use_memory=use_memory)
+async def _run(console: Console, settings: Settings, shared: RunConfig, *, use_memory: bool) -> Result:
+    name = f"{shared.exp_name}-{'online' if use_memory else 'control'}"
+    config = shared.model_copy(update={"exp_name": name, "use_memory": use_memory})
     with live(console, "with memory, learning" if use_memory else "control, no memory") as show:
         return await drive(config, settings, overwrite=True, show=show)
 
@@ -97,3 +115,26 @@ def households(settings: Settings, count: int) -> Path:
     folder = settings.data_dir / "households" / str(count)
     generate(count, SEED, folder, split="dev", processes=os.cpu_count() or 1, cache=open_cache(settings))
     return folder
+
+
+def trips(settings: Settings, count: int) -> Path:
+    """Queries in a generated country."""
+    folder = settings.data_dir / "country" / str(count)
+    country.generate(folder, SEED, {"train": count, "validation": count, "test": 0})
+    return folder
+
+
+SCENES = {
+    "alfworld": Scene(
+        "dev",
+        "households",
+        "neither where things are kept nor which appliance does what",
+        lambda settings, count: settings.model_copy(update={"alfworld_data": households(settings, count)}),
+    ),
+    "travelplanner": Scene(
+        "validation",
+        "trips",
+        "not what has to be looked up for a trip nor what makes a plan a good one",
+        lambda settings, count: settings.model_copy(update={"travelplanner_data": trips(settings, count)}),
+    ),
+}

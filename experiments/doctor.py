@@ -6,6 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from envs.registry import games
+from envs.travelplanner.queries import read_queries
+from envs.travelplanner.query_games import data_folder
 from runtime.config import Settings, chat_endpoint
 from runtime.errors import MempError
 from runtime.model.embeddings import open_embedder
@@ -44,6 +46,7 @@ async def examine(settings: Settings) -> list[Finding]:
         await _chat(settings),
         await _embedding(settings),
         *(_alfworld(settings, split) for split in ("train", "dev", "test")),
+        *(_travelplanner(settings, split) for split in ("train", "validation", "test")),
         *(_tool(name) for name in ("cmake", "g++")),
     ]
 
@@ -89,6 +92,13 @@ def _alfworld(settings: Settings, split: str) -> Finding:
         return Finding(True, f"ALFWorld {split}", f"{len(games('alfworld', split, settings))} games")
     except MempError as error:
         return Finding(False, f"ALFWorld {split}", "none", str(error))
+
+
+def _travelplanner(settings: Settings, split: str) -> Finding:
+    try:
+        return Finding(True, f"TravelPlanner {split}", f"{len(read_queries(data_folder(settings), split))} queries")
+    except MempError as error:
+        return Finding(False, f"TravelPlanner {split}", "none", str(error))
 
 
 def _tool(name: str) -> Finding:

@@ -5,15 +5,16 @@ every task is settled and every trajectory applied. Killed at any point, it goes
 """
 
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio
 import structlog
 
-from experiments.config import RunConfig, check_folder, make_tasks, prepare_folder, resolved, run_digest
+from experiments.config import RunConfig, check_folder, in_groups, make_tasks, prepare_folder, resolved, run_digest
 from experiments.fleet import Fleet, open_fleet
 from experiments.offline import read_experience
 from experiments.recorder import Recorder
@@ -28,7 +29,7 @@ from runtime.bus.trimmed import restore_tasks
 from runtime.config import Settings
 from runtime.errors import MempError, UsageError
 from runtime.events import Progress, Role, Task, Usage
-from runtime.keys import CURATORS, Keys
+from runtime.keys import CURATORS, RECORDER, Keys
 from runtime.model.embeddings import open_embedder
 from runtime.model.llm import Sampling, open_llm
 from runtime.model.preflight import preflight
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 POLL = 0.25
 """Seconds between two looks at the counters."""
 STILL = 5.0
-"""Seconds without a trajectory learned, after which those that are on the stream no more are given up."""
+"""Seconds without a trajectory learned or recorded, after which those that are on the stream no more are given up."""
 
 
 @dataclass
@@ -61,6 +62,15 @@ class Result:
     folder: Path
     summary: Summary
     report: Path
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Trajectories that a run waits for in vain, unless something still changes."""
+
+    count: int
+    undone: str
+    seen: object
 
 
 @dataclass
@@ -90,11 +100,11 @@ class Run:
             experience = read_experience(self.config, self.namespace.epoch)
             self.experience = self.snapshot.total = len(experience)
             built = (await self.namespace.progress()).consumed >= len(experience)
-            if not built or await self.namespace.unlearned():  # builds may have been put back since
+            if not built or await self.namespace.undone(CURATORS):  # builds may have been put back since
                 await register_group(self.namespace.client, self.namespace.keys.trajectories, CURATORS)
                 await self.namespace.submit_trajectories(experience)
                 self.start_curator()
-                await self._until(lambda progress: progress.consumed >= len(experience), learning=True)
+                await self._until(lambda progress: progress.consumed >= len(experience), self._unlearned)
                 await self._until_learned()
                 await self.fleet.stop("curator")
             # From here on memory is frozen.
@@ -110,11 +120,11 @@ class Run:
             self.fleet.start(f"worker-{number}", "worker", "--exp-name", self.config.exp_name)
         await restore_tasks(self.namespace, tasks)  # resumed: what somebody has trimmed away since is added again
         played = 0
-        for group in _groups(tasks):
+        for group in in_groups(tasks):
             await self.namespace.submit_tasks(group)
             played += len(group)
-            await self._until(lambda progress, due=played: self._settled(progress) >= due, learning=self.config.learns)
-            await self._until(lambda _progress, due=played: recorder.recorded >= due)
+            lost = partial(self._lost, recorder, played)
+            await self._until(lambda progress, due=played: min(self._settled(progress), recorder.recorded) >= due, lost)
         await self._until_learned()
 
     def start_curator(self) -> None:
@@ -130,39 +140,48 @@ class Run:
 
     async def _until_learned(self) -> None:
         """Builds that were put back are no tasks: wait for them, too."""
-        while await self.namespace.unlearned():  # noqa: ASYNC110 - of other processes, which have no event of ours
+        while await self.namespace.undone(CURATORS):  # noqa: ASYNC110 - of other processes, which have no event of ours
             await anyio.sleep(POLL)
 
-    async def _until(self, done: Callable[[Progress], bool], *, learning: bool = False) -> None:
-        """Wait, with a look now and then. Raises `MempError` where the curators (`learning`) wait for what will never come."""
-        seen, since = (0, 0), anyio.current_time()
+    async def _until(self, done: Callable[[Progress], bool], find_lost: Callable[[Progress], Awaitable[Lost | None]]) -> None:
+        """Wait, with a look now and then. Raises `MempError` where it is for what will never come."""
+        seen, since = None, anyio.current_time()
         while True:
-            self.snapshot.progress = await self.namespace.progress()
+            progress = self.snapshot.progress = await self.namespace.progress()
             self.snapshot.in_flight = await self.namespace.in_flight()
             self.show(self.snapshot)
-            if done(self.snapshot.progress):
+            if done(progress):
                 return
-            now = (self.snapshot.progress.consumed, await self._missing(self.snapshot.progress) if learning else 0)
-            if now != seen:
-                seen, since = now, anyio.current_time()
-            elif now[1] and anyio.current_time() - since > STILL:
-                raise MempError(_TRIMMED.format(count=now[1], name=self.config.exp_name))
+            if (lost := await find_lost(progress)) != seen:
+                seen, since = lost, anyio.current_time()
+            elif lost and anyio.current_time() - since > STILL:
+                what = f"{lost.count} trajector{'y' if lost.count == 1 else 'ies'} can't be {lost.undone}"
+                raise MempError(_TRIMMED.format(what=what, name=self.config.exp_name))
             await anyio.sleep(POLL)
 
-    async def _missing(self, progress: Progress) -> int:
-        """Trajectories that were committed, not learned, and are on the stream no more; 0 while something else goes on.
+    async def _lost(self, recorder: Recorder, due: int, progress: Progress) -> Lost | None:
+        """Like `_unlearned`; beside these, what ended and left its stream before the recorder had it."""
+        if self.config.learns and (lost := await self._unlearned(progress)):
+            return lost
+        if self._settled(progress) < due or await self.namespace.undone(RECORDER):
+            return None
+        return Lost(due - recorder.recorded, "recorded", recorder.dead_seen)
+
+    async def _unlearned(self, progress: Progress) -> Lost | None:
+        """Trajectories that were committed, not learned, and are on the stream no more; None while something else goes on.
 
         A commit counts and publishes in one step, and so an apply counts and acknowledges: between two looks at the same
         counters, this can't be wrong. In a group, what comes after a missing one has its turn never.
         """
-        left = await self.namespace.unlearned()
+        left = await self.namespace.undone(CURATORS)
         at_work = progress.settled - self.experience < progress.submitted or (left and self.config.group_size is None)
-        return 0 if at_work else max(0, progress.committed - progress.consumed - left)
+        count = 0 if at_work else progress.committed - progress.consumed - left
+        return Lost(count, "learned from", progress.consumed) if count > 0 else None
 
 
 _TRIMMED = (
-    "{count} trajectories were committed and never learned, and the stream has them no more: somebody trimmed it. The episodes are "
-    "recorded, and `memp memory export --exp-name {name}` writes what was learned; --overwrite plays the run afresh"
+    "{what}: somebody trimmed the stream. What was recorded stands in episodes.jsonl, `memp memory export --exp-name {name}` "
+    "writes what was learned, and --overwrite plays the run afresh"
 )
 
 
@@ -258,13 +277,10 @@ def _endpoints(settings: Settings) -> dict[str, str]:
         "EMBEDDING_MODEL_KEY": settings.embedding_api_key.get_secret_value() if settings.embedding_api_key else None,
         "MEMP_EMBEDDING_MODEL": settings.embedding_model,
         "ALFWORLD_DATA": str(settings.alfworld_data) if settings.alfworld_data else None,
+        "MEMP_TRAVELPLANNER_DATA": str(settings.travelplanner_data) if settings.travelplanner_data else None,
+        "MEMP_STRUCTURED_OUTPUT": str(settings.structured_output),
     }
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _groups(tasks: list[Task]) -> list[list[Task]]:
-    numbers = sorted({task.group for task in tasks if task.group is not None})
-    return [[task for task in tasks if task.group == number] for number in numbers] or [tasks]
 
 
 def _check(config: RunConfig) -> None:

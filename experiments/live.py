@@ -9,12 +9,15 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from experiments.driver import Result, Snapshot
-from experiments.results import read_rows
+from experiments.judged import is_scored
+from experiments.results import EpisodeRow, read_rows
 from experiments.stats import paired_interval
 from experiments.summary import Summary
 from memory.procedure import Procedure
+from runtime.masking import visible
 
 RECENT = 20
 """Episodes of the moving rates."""
@@ -57,18 +60,32 @@ def panel(title: str, snapshot: Snapshot) -> Panel:
 
 def _figures(snapshot: Snapshot) -> str:
     counted = [row for row in snapshot.rows if row.counts]
-    recent = counted[-RECENT:]
-    success = (
-        f"success {fmean(row.success for row in counted):.0%} (last {len(recent)}: {fmean(row.success for row in recent):.0%})"
-        if counted
-        else ""
-    )
+    scored = [row for row in counted if is_scored(row)]
+    reward = [f"reward {_recently([row.reward for row in scored])}"] if _is_graded(scored) else []
+    success = [f"success {_recently([row.success for row in scored])}"] if scored else []
     steps = f"steps {fmean(row.steps for row in counted):.1f}" if counted else ""
     progress = snapshot.progress
-    parts = [success, steps, f"in flight {snapshot.in_flight}", f"procedures {progress.procedures}", f"tokens {_short(progress.tokens)}"]
+    parts = [
+        *reward,
+        *success,
+        steps,
+        f"in flight {snapshot.in_flight}",
+        f"procedures {progress.procedures}",
+        f"tokens {_short(progress.tokens)}",
+    ]
     if progress.dead or progress.dropped:
         parts.append(f"dead letters {progress.dead + progress.dropped}")
     return ", ".join(part for part in parts if part)
+
+
+def _recently(values: Sequence[float]) -> str:
+    recent = values[-RECENT:]
+    return f"{fmean(values):.0%} (last {len(recent)}: {fmean(recent):.0%})"
+
+
+def _is_graded(rows: Sequence[EpisodeRow]) -> bool:
+    """Whether rewards tell more than success does."""
+    return any(row.reward != row.success for row in rows)
 
 
 def _short(number: int) -> str:
@@ -76,17 +93,20 @@ def _short(number: int) -> str:
 
 
 def summary_table(title: str, runs: Sequence[tuple[str, Summary]]) -> Table:
-    """One row per run."""
+    """One row per run; rewards where they tell more than success does."""
+    graded = any(summary.mean_reward != summary.success_rate for _, summary in runs)
     table = Table(title=title, title_justify="left")
-    for column in ("run", "episodes", "success", "95 % interval", "steps", "first half", "second half", "tokens"):
+    rewards = ["reward"] if graded else []
+    for column in ("run", "n", *rewards, "success", "95 %", "steps", "1st half", "2nd half", "tokens"):
         table.add_column(column, justify="left" if column == "run" else "right")
     for name, summary in runs:
         interval = summary.success_interval
         table.add_row(
             name,
             str(summary.n),
+            *([_share(summary.mean_reward)] if graded else []),
             _share(summary.success_rate),
-            f"{interval[0]:.0%} to {interval[1]:.0%}" if interval else "-",
+            f"{interval[0]:.0%}–{interval[1]:.0%}" if interval else "-",
             f"{summary.mean_steps:.1f}" if summary.mean_steps is not None else "-",
             *(_share(half.success_rate) for half in summary.halves),
             _short(summary.tokens),
@@ -106,7 +126,7 @@ def print_procedures(console: Console, procedures: Sequence[Procedure], most: in
         successes = sum(credit.successes for credit in procedure.credit.values())
         text = procedure.current.content.script or procedure.current.content.trajectory or ""
         about = f"{procedure.goal} (revision {procedure.current.number}, used {uses} times, {successes} successes)"
-        console.print(Panel(text, title=about, title_align="left"), markup=False)
+        console.print(Panel(Text(visible(text)), title=Text(visible(about)), title_align="left"))
 
 
 def print_comparison(console: Console, title: str, control: Result, treated: Result) -> None:
@@ -114,7 +134,8 @@ def print_comparison(console: Console, title: str, control: Result, treated: Res
     console.print(summary_table(title, [("control", control.summary), ("with memory", treated.summary)]))
     before, after = ({row.game: row for row in read_rows(result.folder / "episodes.jsonl")} for result in (control, treated))
     shared = sorted(before.keys() & after.keys())
-    for name in ("success", "steps"):
+    graded = _is_graded([*before.values(), *after.values()])
+    for name in (*(["reward"] if graded else []), "success", "steps"):
         scores = ({game: float(getattr(rows[game], name)) for game in shared} for rows in (after, before))
         interval = paired_interval(*scores)
         console.print(f"{name}: {interval.mean:+.2f} (paired 95 % interval {interval.low:+.2f} to {interval.high:+.2f}, n = {len(shared)})")
@@ -125,4 +146,6 @@ def print_result(console: Console, title: str, result: Result) -> None:
     console.print(summary_table(title, [(result.folder.name, result.summary)]))
     if result.summary.aborted or result.summary.dead:
         console.print(f"{result.summary.aborted} aborted, {result.summary.dead} dead-lettered: see {result.folder / 'episodes.jsonl'}")
+    if result.summary.travelplanner:
+        console.print(", ".join(f"{name.replace('_', ' ')} {value:.2f} %" for name, value in result.summary.travelplanner.items()))
     console.print(f"report: {result.report}", soft_wrap=True, highlight=False)

@@ -33,4 +33,5 @@ def _trajectory(stored: Stored, index: int, env: str, spec: EpisodeSpec, epoch: 
         attempt=1,
         worker="import",
         seconds=0.0,
+        judgement=stored.judgement,
     )

@@ -1,4 +1,5 @@
-"""The recorder: the driver's own consumer of trajectories, which writes each down before it acknowledges it."""
+"""The recorder: the driver's own consumer of trajectories, which writes each down before it acknowledges it: a line of
+`episodes.jsonl`, and the whole in `trajectories.jsonl`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,12 @@ from anyio.to_thread import run_sync
 from pydantic import ValidationError
 
 from experiments.results import EpisodeLog, EpisodeRow, dead_row, final, read_rows, row
+from experiments.trajectory_log import TrajectoryLog
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.dead import Letter, read_letters
 from runtime.bus.drain import leave
 from runtime.bus.namespace import Namespace, dead_letter
-from runtime.bus.scripts import CONNECTION_ERRORS, patiently
+from runtime.bus.scripts import UNSERVED, patiently
 from runtime.events import Task, Trajectory, trajectory_place, unreadable
 from runtime.keys import RECORDER
 
@@ -30,8 +32,10 @@ class Recorder:
         self._namespace = namespace
         self._tasks = {task.id: task for task in tasks}
         self._log = EpisodeLog(path)
+        self._whole = TrajectoryLog(path.with_name("trajectories.jsonl"))
         self.rows = read_rows(path) if path.is_file() else []
-        self._dead_seen: str | None = None
+        self.dead_seen: str | None = None
+        """The last dead letter that was read."""
         keys = namespace.keys
         self._consumer = Consumer(namespace.client, keys.trajectories, RECORDER, name=consumer_name("recorder"), lease=0.0)
 
@@ -52,8 +56,8 @@ class Recorder:
                 while True:
                     await self._record(await self._consumer.read(BATCH, block=0.5))
                     await self._record_dead()
-            except CONNECTION_ERRORS as error:
-                log.warning("redis_away", error=str(error))
+            except UNSERVED as error:
+                log.warning("redis_not_serving", error=str(error))
                 await anyio.sleep(0.5)
 
     async def close(self) -> None:
@@ -65,6 +69,7 @@ class Recorder:
         await self._record_dead()
         await leave(self._namespace, RECORDER)
         self._log.close()
+        self._whole.close()
 
     async def _take_over(self) -> None:
         """Record what was delivered, to whomever, and not acknowledged."""
@@ -72,7 +77,8 @@ class Recorder:
             await self._record(deliveries)
 
     async def _record(self, deliveries: list[Delivery]) -> None:
-        await self._append([each for delivery in deliveries if (each := self._row(delivery))])
+        events = {delivery.entry: delivery.payload or b"" for delivery in deliveries}
+        await self._append([each for delivery in deliveries if (each := self._row(delivery))], events)
         for delivery in deliveries:
             await self._namespace.finish(delivery)
 
@@ -97,11 +103,11 @@ class Recorder:
     async def _record_dead(self) -> None:
         """Dead letters of tasks stay on their stream, for a person to look at; they are only read here."""
         rows: list[EpisodeRow] = []
-        async for letter in read_letters(self._namespace, self._dead_seen):
+        async for letter in read_letters(self._namespace, self.dead_seen):
             if task := self._dead_task(letter):
                 rows.append(dead_row(task, letter.said, letter.id))
-            self._dead_seen = letter.id
-        await self._append(rows)
+            self.dead_seen = letter.id
+        await self._append(rows, {})
 
     def _dead_task(self, letter: Letter) -> Task | None:
         if letter.kind(self._namespace) != "task":
@@ -111,10 +117,13 @@ class Recorder:
         except ValidationError:
             return None
 
-    async def _append(self, rows: list[EpisodeRow]) -> None:
+    async def _append(self, rows: list[EpisodeRow], events: dict[str, bytes]) -> None:
+        """Write down what is new, the whole trajectories first; `events` are those by entry."""
         new = self._log.fresh(rows)
         if not new:
             return
+        whole = {f"{self._namespace.epoch}:{each.task_id}": events[each.entry] for each in new if each.outcome != "dead"}
+        await run_sync(self._whole.append, whole)
         again = any(each.task_id in self._log.dead for each in new)
         await run_sync(self._log.append, new)
         self.rows += new

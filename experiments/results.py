@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal, Self
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from experiments.append_file import AppendFile, unwritable
 from memory.lines import sync_folder
-from runtime.errors import DataError, MempError
+from runtime.errors import DataError
 from runtime.events import Arm, DeadLetter, Retrieved, Role, Task, Trajectory, Usage
 
 log = structlog.get_logger()
@@ -49,6 +50,8 @@ class EpisodeRow(BaseModel):
     attempt: int
     worker: str | None
     seconds: float
+    judgement: dict[str, Any] | None = None
+    """What the benchmark says of the outcome, beyond success and reward."""
 
     @property
     def counts(self) -> bool:
@@ -78,6 +81,7 @@ def row(trajectory: Trajectory, entry: str) -> EpisodeRow:
         attempt=trajectory.attempt,
         worker=trajectory.worker,
         seconds=trajectory.seconds,
+        judgement=trajectory.judgement and trajectory.judgement.details,
     )
 
 
@@ -124,25 +128,17 @@ class EpisodeLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         rows, size = _opened(path)
         self.entries = {each.entry for each in rows}
         self.tasks = {each.task_id for each in rows}
         self.dead = {each.task_id for each in final(rows) if each.outcome == "dead"}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            if os.fstat(self._file).st_size > size:
-                os.ftruncate(self._file, size)
-            sync_folder(path.parent)
-        except OSError as error:
-            raise _unwritable(path, error) from None
+        self._file = AppendFile(path, size)
 
     def append(self, rows: Iterable[EpisodeRow]) -> int:
         """Write the rows that are `fresh`; returns how many. On an error none of them is there."""
         fresh = self.fresh(rows)
         if fresh:
-            self._write("".join(f"{each.model_dump_json()}\n" for each in fresh).encode())
+            self._file.write("".join(f"{each.model_dump_json()}\n" for each in fresh).encode())
             self.entries.update(each.entry for each in fresh)
             self.tasks.update(each.task_id for each in fresh)
             self.dead.difference_update(each.task_id for each in fresh)
@@ -159,19 +155,8 @@ class EpisodeLog:
                 found[each.task_id] = each
         return list(found.values())
 
-    def _write(self, data: bytes) -> None:
-        size = os.fstat(self._file).st_size
-        try:
-            while data:
-                data = data[os.write(self._file, data) :]
-            os.fsync(self._file)
-        except OSError as error:
-            with suppress(OSError):  # a device can't be cut
-                os.ftruncate(self._file, size)
-            raise _unwritable(self._path, error) from None
-
     def close(self) -> None:
-        os.close(self._file)
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -207,8 +192,6 @@ def _opened(path: Path) -> tuple[list[EpisodeRow], int]:
     if lines and not _is_json(lines[-1]):
         lines.pop()
     whole = b"".join(lines)
-    if len(whole) < len(data):
-        log.warning("torn_line_cut", path=str(path), bytes=len(data) - len(whole))
     return _parse(path, whole), len(whole)
 
 
@@ -245,11 +228,4 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> MempError:
-    return MempError(
-        f"{path} can't be written ({error.strerror}): free space there or mend its permissions, "
-        "then give the same command again; it goes on where it stopped"
-    )
+        raise unwritable(path, error) from None

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from experiments.judged import figures, is_scored
 from experiments.results import EpisodeRow, write_atomically
 from experiments.stats import share_interval
 from runtime.events import Role, Usage
@@ -19,6 +20,7 @@ class Tally(BaseModel):
     """What episodes amount to. Rates and means are None where nothing stands to be counted.
 
     Success and reward are means over finished and dead episodes (dead ones failed, with reward 0), steps over finished ones.
+    Where the benchmark hides what its plans are checked against, success and reward are None.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,15 +54,17 @@ class Summary(Tally):
     """First and last half of the tasks, by their order in the run."""
     groups: dict[int, Tally]
     """Grouped mode's learning curve."""
+    travelplanner: Annotated[dict[str, float], Field(exclude_if=lambda figures: not figures)] = {}
+    """TravelPlanner's six figures in percent (of its test split, delivery alone); left out for other environments."""
 
 
 def tally(rows: Sequence[EpisodeRow]) -> Tally:
     """Count `rows`; see `Tally` for what enters where."""
-    counted = [each for each in rows if each.counts]
+    scored = [each for each in rows if is_scored(each)]
     return Tally(
         n=len(rows),
-        success_rate=_mean([each.success for each in counted]),
-        mean_reward=_mean([each.reward for each in counted]),
+        success_rate=_mean([each.success for each in scored]),
+        mean_reward=_mean([each.reward for each in scored]),
         mean_steps=_mean([each.steps for each in rows if each.outcome == "finished"]),
     )
 
@@ -75,15 +79,15 @@ def summarise(
     """Count a run; the models' names give the prices (None: no cost)."""
     rows = sorted(rows, key=lambda each: each.index)
     finished = [each for each in rows if each.outcome == "finished"]
-    counted = [each for each in rows if each.counts]
-    interval = share_interval(sum(each.success for each in counted), len(counted)) if counted else None
+    scored = [each for each in rows if is_scored(each)]
+    interval = share_interval(sum(each.success for each in scored), len(scored)) if scored else None
     usage = total_usage(rows)
     costs = costs_of(usage, model=model, embedding_model=embedding_model)
     return Summary(
         **tally(rows).model_dump(),
         finished=len(finished),
-        aborted=len(rows) - len(counted),
-        dead=len(counted) - len(finished),
+        aborted=sum(each.outcome == "aborted" for each in rows),
+        dead=sum(each.outcome == "dead" for each in rows),
         success_interval=(interval.low, interval.high) if interval else None,
         retrieved_share=_mean([bool(each.retrieved) for each in finished]),
         usage=usage,
@@ -94,6 +98,7 @@ def summarise(
         task_types={key: tally(some) for key, some in _split(rows, lambda each: each.task_type).items()},
         halves=(tally(rows[: len(rows) // 2]), tally(rows[len(rows) // 2 :])),
         groups={key: tally(some) for key, some in _split(rows, lambda each: each.group).items()},
+        travelplanner=figures(rows),
     )
 
 

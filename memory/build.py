@@ -41,7 +41,7 @@ class Builder:
 
     async def build(self, trajectory: Trajectory) -> Content:
         """What this episode teaches."""
-        verbatim = _verbatim(trajectory) if self.form != "script" else None
+        verbatim = self._verbatim(trajectory) if self.form != "script" else None
         script = await self._ask("builder", prompts.BUILD.format(**self._material(trajectory))) if self.form != "trajectory" else None
         return Content(trajectory=verbatim, script=script)
 
@@ -55,9 +55,16 @@ class Builder:
         return {
             "environment": self._describe(trajectory.task.env).rules,
             "task": trajectory.task.goal,
-            "outcome": _outcome(trajectory),
+            "outcome": self._outcome(trajectory),
             "trajectory": transcript.render(trajectory.first_observation, trajectory.steps),
         }
+
+    def _verbatim(self, trajectory: Trajectory) -> str:
+        return f"{transcript.render(trajectory.first_observation, trajectory.steps)}\nOutcome: {self._outcome(trajectory)}"
+
+    def _outcome(self, trajectory: Trajectory) -> str:
+        """A benchmark's own success may be rarer than what memory learns from."""
+        return transcript.outcome(trajectory, trajectory.reward >= self._describe(trajectory.task.env).success_reward)
 
     async def _ask(self, role: Role, prompt: str) -> str:
         completion = await self._llm.complete([Message(role="user", content=prompt)], role=role, sampling=self._sampling)
@@ -100,11 +107,3 @@ def parse_facts(text: str) -> dict[str, str]:
     flat = {name: ", ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
     plain = {" ".join(_WORD.findall(name.lower())): value for name, value in flat.items() if isinstance(value, str | int | float)}
     return {name: str(value).strip() for name, value in sorted(plain.items()) if name and str(value).strip()}
-
-
-def _verbatim(trajectory: Trajectory) -> str:
-    return f"{transcript.render(trajectory.first_observation, trajectory.steps)}\nOutcome: {_outcome(trajectory)}"
-
-
-def _outcome(trajectory: Trajectory) -> str:
-    return transcript.outcome(trajectory.success, trajectory.reward, len(trajectory.steps))

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from memory.conversations import Malformed, Turn, episode, is_messages, stated_goal, turns_of_messages, turns_of_text
 from memory.procedure import Record
 from runtime.errors import DataError
-from runtime.events import Step
+from runtime.events import Judgement, Step
 
 log = structlog.get_logger()
 
@@ -48,6 +48,7 @@ class Stored(Record):
     steps: tuple[Step, ...]
     success: bool
     reward: float
+    judgement: Judgement | None = None
 
 
 class _Entry(NamedTuple):
@@ -75,6 +76,7 @@ class _Own(BaseModel):
     steps: list[Step]
     success: bool
     reward: float
+    judgement: Judgement | None = None
 
 
 def _same(action: str) -> str:
@@ -191,6 +193,7 @@ def _own(record: dict[str, Any]) -> Stored | None:
         steps=tuple(own.steps),
         success=own.success,
         reward=_share(own.reward, "reward"),
+        judgement=own.judgement,
     )
 
 

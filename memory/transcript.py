@@ -1,6 +1,6 @@
 """How an episode reads as text: the `trajectory` form of a procedure, and what the builder is shown."""
 
-from runtime.events import Step
+from runtime.events import Step, Trajectory
 
 
 def render(first_observation: str, steps: tuple[Step, ...]) -> str:
@@ -11,6 +11,7 @@ def render(first_observation: str, steps: tuple[Step, ...]) -> str:
     return "\n".join(lines)
 
 
-def outcome(success: bool, reward: float, steps: int) -> str:
-    """One line that marks how the episode ended."""
-    return f"{'success' if success else 'failure'} (reward {reward:g}) after {steps} steps"
+def outcome(trajectory: Trajectory, success: bool) -> str:
+    """How the episode ended, in a line, and what the environment says of it; `success` is memory's own."""
+    line = f"{'success' if success else 'failure'} (reward {trajectory.reward:g}) after {len(trajectory.steps)} steps"
+    return f"{line}\n{trajectory.judgement.feedback}" if trajectory.judgement else line

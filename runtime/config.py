@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     """ALFWORLD_DATA: folder with `json_2.1.1/` as `alfworld-download` lays it out; None where there is none."""
     travelplanner_data: Path | None = None
     """MEMP_TRAVELPLANNER_DATA: folder with `database/` and `queries/`; None where there is none."""
+    structured_output: bool = True
+    """Whether the endpoint is asked to hold the JSON of a trip's plan to its schema (`response_format`); false where it refuses that."""
     engine: EngineKind = "fast"
     """What plays ALFWorld: fast, or stock, TextWorld's own, which gives the same answers hundreds of times more slowly."""
     game_cache_mib: int = Field(default=256, ge=1)

@@ -15,7 +15,8 @@ MAX_EVENT = 64 << 20
 Count = Annotated[int, Field(ge=0, le=10**12)]
 """A number that scripts can calculate with: theirs are exact up to 2^53, and told in full up to 10^14."""
 
-Role = Literal["agent", "builder", "facts", "adjustment", "embedding"]
+Role = Literal["agent", "planner", "conversion", "builder", "facts", "adjustment", "embedding"]
+"""Who asks a model; the planner and the conversion of its plan are tools of TravelPlanner."""
 Arm = Literal["memory", "control"]
 Retrieval = Literal["random", "query", "avefact"]
 
@@ -57,6 +58,8 @@ class EpisodeSpec(BaseModel):
     """Token budget of the episode (input + output); None is no limit."""
     run_tokens: int | None = None
     """Token budget of the whole run (of the namespace's epoch); None is no limit."""
+    prompt_tokens: Annotated[int | None, Field(exclude_if=lambda limit: limit is None)] = None
+    """Tokens of one prompt of the agent from which the episode ends; None is no limit."""
 
 
 class Task(Event):
@@ -135,6 +138,17 @@ class Recall(BaseModel):
     memory_version: int = 0
 
 
+class Judgement(BaseModel):
+    """What an environment says of an episode's outcome beyond its reward."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feedback: str
+    """In words, for memory; the agent is not told."""
+    details: dict[str, Any]
+    """For reports: whatever the benchmark knows, JSON types only."""
+
+
 class Trajectory(Event):
     """The record of one episode. `aborted` ends (infrastructure, budget) carry a reason and are never learned from."""
 
@@ -154,6 +168,8 @@ class Trajectory(Event):
     worker: str
     seconds: float
     """Wall time of the last attempt."""
+    judgement: Annotated[Judgement | None, Field(exclude_if=lambda judgement: judgement is None)] = None
+    """None where the environment says no more than the reward."""
     retry: Annotated[str | None, Field(exclude_if=lambda retry: retry is None)] = None
     """Id of a dead letter where only what it was built into is tried again: the episode is recorded, its credit given."""
 

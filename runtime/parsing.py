@@ -9,6 +9,9 @@ _ACTION = re.compile(_LABEL.format(label="action") + r"(?P<action>[^\n]*)", re.I
 _THOUGHT = re.compile(
     _LABEL.format(label="thoughts?") + r"(?P<thought>.*?)(?=\Z|" + _LABEL.format(label="action") + ")", re.I | re.M | re.S
 )
+_BRACKET = re.compile(r"[\[\]]")
+_LONGEST = 1 << 16
+"""Characters beyond its own line within which an action is sought to its end."""
 _WRAPPING = "`*_\"' \t\r"
 
 
@@ -22,13 +25,15 @@ class Answer(NamedTuple):
 def parse(text: str) -> Answer:
     """Read `Thought: … Action: …`: labels in any case or emphasis, code fences dropped, the first of several actions.
 
-    An action on the line after its label counts, too. What stands before the action is the thought, labelled or not.
+    An action on the line after its label counts, too, and one whose bracket is open goes on until it is closed. What stands
+    before the action is the thought, labelled or not.
     """
     text = _FENCE.sub("", text)
     match = _ACTION.search(text)
     if match is None:
         return Answer(text.strip(), None)
-    action = _clean(match["action"]) or _next_line(text[match.end() :])
+    rest = text[match.end() :]
+    action = _clean(match["action"] + _open_end(match["action"], rest)) or _next_line(rest)
     thought = _THOUGHT.search(text)
     before = thought["thought"] if thought and thought.start() < match.start() else text[: match.start()]
     return Answer(before.strip(), action or None)
@@ -37,6 +42,16 @@ def parse(text: str) -> Answer:
 def _clean(action: str) -> str:
     """Without emphasis, quotes and blanks around it; a closing full stop belongs to prose, not to an action."""
     return action.strip(_WRAPPING).removesuffix(".").strip(_WRAPPING)
+
+
+def _open_end(action: str, rest: str) -> str:
+    """What belongs to an action on the lines behind its own: up to the bracket that closes it, nothing where none does."""
+    depth = action.count("[") - action.count("]")
+    for bracket in _BRACKET.finditer(rest, 0, _LONGEST) if depth > 0 else ():
+        depth += 1 if bracket[0] == "[" else -1
+        if depth == 0:
+            return rest[: bracket.end()]
+    return ""
 
 
 def _next_line(rest: str) -> str:

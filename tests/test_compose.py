@@ -95,9 +95,10 @@ def test_service_environment_holds_settings_only(service: str) -> None:
     assert SERVICES[service]["environment"].keys() <= settings_by_variable().keys()
 
 
-def test_service_data_folder_is_where_the_setting_points() -> None:
-    [volume] = SERVICES["worker"]["volumes"]
-    assert (volume["target"], volume["read_only"]) == (SERVICES["worker"]["environment"]["ALFWORLD_DATA"], True)
+def test_service_data_folders_are_where_the_settings_point() -> None:
+    volumes, environment = SERVICES["worker"]["volumes"], SERVICES["worker"]["environment"]
+    assert [volume["target"] for volume in volumes] == [environment["ALFWORLD_DATA"], environment["MEMP_TRAVELPLANNER_DATA"]]
+    assert all(volume["read_only"] for volume in volumes)
 
 
 def test_env_example_documents_exactly_the_variables_that_compose_reads() -> None:

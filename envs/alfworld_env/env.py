@@ -63,5 +63,5 @@ class AlfworldEnv:
     def step(self, action: str) -> StepResult:
         """Do one action. After the win nothing happens any more, though the engine would go on and could lose it again."""
         self._steps += 1
-        text, self._won = (NOTHING, True) if self._won else self._engine.step(action)
+        text, self._won = (NOTHING, self._won) if self._won or not action else self._engine.step(action)
         return StepResult(text, float(self._won), self._won, {"won": self._won, "steps": self._steps})

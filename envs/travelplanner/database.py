@@ -88,6 +88,11 @@ def open_database(folder: Path, cache: Path, progress: Progress | None = None) -
         raise DataError(f"the cache {file.parent} can't be used ({error.strerror}): choose another folder with MEMP_DATA_DIR") from error
 
 
+def is_built(folder: Path, cache: Path) -> bool:
+    """Whether the database of a data folder is in the cache. DataError where a file is missing."""
+    return _intact(_place(folder, cache))
+
+
 def _silent(stage: str, done: int, total: int) -> None:
     del stage, done, total
 

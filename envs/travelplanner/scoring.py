@@ -10,7 +10,7 @@ complete; elsewhere they pass nothing, and in all cases only those that the quer
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -103,10 +103,7 @@ def judge(query: Query, plan: object, sandbox: Sandbox, mode: Mode = "official")
     """
     wanted = _set_by(query)
     if not plan:
-        nothing = Verdict(passed=None, reason="no plan was delivered")
-        return PlanScore(
-            index=query.index, delivered=False, commonsense=dict.fromkeys(COMMONSENSE, nothing), hard=dict.fromkeys(wanted, nothing)
-        )
+        return undelivered(query.index, wanted)
     trip = Trip(query, plan, sandbox, mode == "strict")
     commonsense = {name: _verdict(check, trip) for name, check in COMMONSENSE.items()}
     if commonsense["Within Sandbox"].passed and commonsense["Complete Information"].passed:
@@ -116,12 +113,36 @@ def judge(query: Query, plan: object, sandbox: Sandbox, mode: Mode = "official")
     return PlanScore(index=query.index, delivered=True, commonsense=commonsense, hard=hard)
 
 
+def undelivered(index: int, hard: Iterable[str]) -> PlanScore:
+    """No plan for a query that sets these hard constraints."""
+    nothing = Verdict(passed=None, reason="no plan was delivered")
+    return PlanScore(index=index, delivered=False, commonsense=dict.fromkeys(COMMONSENSE, nothing), hard=dict.fromkeys(hard, nothing))
+
+
 def score(queries: Sequence[Query], plans: Sequence[object], sandbox: Sandbox, mode: Mode = "official") -> Report:
     """Judge a plan per query and count; both in the same order."""
     judged = [judge(query, plan, sandbox, mode) for query, plan in zip(queries, plans, strict=True)]
     commonsense = _counted(queries, [each.commonsense for each in judged], list(COMMONSENSE))
     hard = _counted(queries, [each.hard for each in judged], list(HARD))
-    return Report(mode=mode, metrics=_metrics(judged, commonsense, hard), commonsense=commonsense, hard=hard, plans=judged)
+    return Report(mode=mode, metrics=metrics(judged), commonsense=commonsense, hard=hard, plans=judged)
+
+
+def metrics(judged: Sequence[PlanScore]) -> Metrics:
+    """The six figures of some plans."""
+    return Metrics(
+        delivery=_percent([each.delivered for each in judged]),
+        commonsense_micro=_percent([verdict.passed for each in judged for verdict in each.commonsense.values()]),
+        commonsense_macro=_percent([each.commonsense_pass for each in judged]),
+        hard_micro=_percent([verdict.passed for each in judged for verdict in each.hard.values()]),
+        hard_macro=_percent([each.hard_pass for each in judged]),
+        final=_percent([each.final_pass for each in judged]),
+    )
+
+
+def count(verdicts: Sequence[Mapping[str, Verdict]], name: str) -> Count:
+    """How often a constraint was passed, of the plans whose query sets it."""
+    passed = [each[name].passed for each in verdicts if name in each]
+    return Count(passed=passed.count(True), failed=passed.count(False), total=len(passed))
 
 
 def _set_by(query: Query) -> list[str]:
@@ -141,29 +162,9 @@ def _counted(queries: Sequence[Query], verdicts: Sequence[Mapping[str, Verdict]]
     found: dict[str, dict[int, list[Mapping[str, Verdict]]]] = defaultdict(lambda: defaultdict(list))
     for query, each in zip(queries, verdicts, strict=True):
         found[query.level][query.days].append(each)
-    return {level: {days: {name: _count(cell, name) for name in names} for days, cell in rows.items()} for level, rows in found.items()}
+    return {level: {days: {name: count(cell, name) for name in names} for days, cell in rows.items()} for level, rows in found.items()}
 
 
-def _count(cell: Sequence[Mapping[str, Verdict]], name: str) -> Count:
-    passed = [each[name].passed for each in cell if name in each]
-    return Count(passed=passed.count(True), failed=passed.count(False), total=len(passed))
-
-
-def _metrics(judged: Sequence[PlanScore], commonsense: Counts, hard: Counts) -> Metrics:
-    def share(plans: Sequence[bool]) -> float:
-        return sum(plans) / len(plans) * 100 if plans else 0.0
-
-    return Metrics(
-        delivery=share([each.delivered for each in judged]),
-        commonsense_micro=_micro(commonsense),
-        commonsense_macro=share([each.commonsense_pass for each in judged]),
-        hard_micro=_micro(hard),
-        hard_macro=share([each.hard_pass for each in judged]),
-        final=share([each.final_pass for each in judged]),
-    )
-
-
-def _micro(counts: Counts) -> float:
-    cells = [count for rows in counts.values() for cell in rows.values() for count in cell.values()]
-    total = sum(count.total for count in cells)
-    return sum(count.passed for count in cells) / total * 100 if total else 0.0
+def _percent(passed: Sequence[bool | None]) -> float:
+    """Share of those that are true; None was not judged."""
+    return passed.count(True) / len(passed) * 100 if passed else 0.0

@@ -7,9 +7,11 @@ read. Lines may stand in any order; without any `idx`, they stand for the querie
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from envs.travelplanner.queries import Query
 from runtime.errors import DataError
 
 
@@ -31,6 +33,12 @@ def read_submission(path: Path, queries: int) -> list[object]:
         last = lines[-1].number if lines else 0
         raise DataError(f"{path} ends at line {last} with {len(lines)} plans of {queries}: it lacks idx {_some(lacking)}")
     return [plans[index] for index in sorted(plans)]
+
+
+def submission_text(queries: Iterable[Query], plans: Mapping[int, object]) -> str:
+    """A line for each query; its plan stands in `plans` by its index, a query without one gets null. Escaped, so that any reader of
+    lines finds the same."""
+    return "".join(json.dumps({"idx": each.index, "query": each.query, "plan": plans.get(each.index) or None}) + "\n" for each in queries)
 
 
 def _parsed(path: Path, number: int, line: bytes) -> _Line:

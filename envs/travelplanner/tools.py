@@ -115,7 +115,8 @@ class Tools:
         tool = self._tools.get(name)
         if tool is None:
             return Result(INVALID, INVALID_ACTION, INVALID_ACTION)
-        shown = str(self._data).strip()  # "None" before there is any: upstream masks even that.
+        # Before there is any, upstream masks the word "None" wherever it stands: that is left to it.
+        shown = None if self._data is None else self._data.strip()
         try:
             return Result(tool(argument), name, masked=shown)
         except _Illegal as error:

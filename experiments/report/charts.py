@@ -1,9 +1,10 @@
-"""Line charts as inline SVG: real text, colours from the page's CSS, nothing loaded from elsewhere."""
+"""Charts as inline SVG: real text, colours from the page's CSS, nothing loaded from elsewhere."""
 
 import io
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import matplotlib
@@ -11,8 +12,11 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter, StrMethodFormatter
 from numpy.typing import NDArray
+
+from experiments.stats import Interval
 
 Floats = NDArray[np.float64]
 Unit = Literal["share", "count", "dollars"]
@@ -20,6 +24,8 @@ Unit = Literal["share", "count", "dollars"]
 _SIZE = (4.6, 2.6)
 _INK, _GRID = "#010203", "#040506"
 _COLOURS = ("#070809", "#0a0b0c")
+_MARKERS = ("o", "D")
+"""The run's and the control's: told apart without colours, too."""
 _VARIABLES = {_INK: "var(--muted)", _GRID: "var(--line)", _COLOURS[0]: "var(--run)", _COLOURS[1]: "var(--control)"}
 """Matplotlib wants colours, the page has CSS variables: these stand for them until the SVG is written."""
 
@@ -45,8 +51,7 @@ def moving_mean(y: Floats, window: int) -> Floats:
 
 def chart(name: str, lines: Sequence[Line], *, unit: Unit, alt: str) -> Markup:
     """Draw `lines` (the run's first, then the control's); `name` makes the SVG's ids unique on the page."""
-    with _LOCK, matplotlib.rc_context(_RC):
-        figure = Figure(figsize=_SIZE, layout="constrained")
+    with _figure(_SIZE) as (figure, drawn):
         axes = figure.add_subplot()
         for line, colour in zip(lines, _COLOURS, strict=False):
             _draw(axes, line, colour)
@@ -54,10 +59,57 @@ def chart(name: str, lines: Sequence[Line], *, unit: Unit, alt: str) -> Markup:
         axes.set_xlim(0, max(line.x[-1] for line in lines) + 1)
         if len(lines) > 1:
             axes.legend(frameon=False, labelcolor=_INK, fontsize=9.5, loc="best")
-        target = io.StringIO()
+    return _inline(drawn.getvalue(), name, alt)
+
+
+def shares(name: str, labels: Sequence[str], runs: Sequence[tuple[str, Sequence[Interval | None]]], *, alt: str) -> Markup:
+    """Draw a share with its interval per label, from the top, for each run; None where a run has none of it."""
+    height = (0.4 if len(runs) > 1 else 0.28) * len(labels) + 0.75
+    with _figure((_SIZE[0], height)) as (figure, drawn):
+        axes = figure.add_subplot()
+        for at, (_, found) in enumerate(runs):
+            _draw_shares(axes, found, at, offset=(at - (len(runs) - 1) / 2) * 0.36)
+        axes.set_yticks(range(len(labels)), labels)
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        axes.set_xlim(-0.02, 1.02)
+        _dress_axes(axes, "x")
+        axes.xaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        if len(runs) > 1:
+            handles = [
+                Line2D([], [], color=_COLOURS[at], marker=_MARKERS[at], markersize=5, label=each) for at, (each, _) in enumerate(runs)
+            ]
+            figure.legend(handles=handles, frameon=False, labelcolor=_INK, fontsize=9.5, loc="outside upper right", ncols=2)
+    return _inline(drawn.getvalue(), name, alt)
+
+
+@contextmanager
+def _figure(size: tuple[float, float]) -> Generator[tuple[Figure, io.StringIO]]:
+    """A figure to draw on, and the text that holds its SVG afterwards."""
+    with _LOCK, matplotlib.rc_context(_RC):
+        figure, target = Figure(figsize=size, layout="constrained"), io.StringIO()
+        yield figure, target
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(target, format="svg", transparent=True, metadata=nothing)
-    return _inline(target.getvalue(), name, alt)
+
+
+def _draw_shares(axes: Axes, found: Sequence[Interval | None], at: int, *, offset: float) -> None:
+    """One run's shares, each with its interval as a line, and its figure at the right edge."""
+    for place, share in enumerate(found):
+        if share is None:
+            continue
+        y, colour = place + offset, _COLOURS[at]
+        axes.plot([share.low, share.high], [y, y], color=colour, linewidth=2, alpha=0.55)
+        axes.plot([share.mean], [y], color=colour, linestyle="none", marker=_MARKERS[at], markersize=6 - at)
+        axes.annotate(
+            f"{share.mean:.0%}",
+            (1.04, y),
+            xycoords=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=9,
+            color=colour,
+            annotation_clip=False,
+        )
 
 
 def _draw(axes: Axes, line: Line, colour: str) -> None:
@@ -66,12 +118,16 @@ def _draw(axes: Axes, line: Line, colour: str) -> None:
         axes.plot(*line.dots, color=colour, linestyle="none", marker="o", markersize=4, alpha=0.45)
 
 
-def _dress(axes: Axes, unit: Unit) -> None:
+def _dress_axes(axes: Axes, grid: Literal["x", "y"]) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_GRID)
     axes.tick_params(colors=_INK, length=0, pad=6)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.grid(axis=grid, color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def _dress(axes: Axes, unit: Unit) -> None:
+    _dress_axes(axes, "y")
     axes.set_xlabel("tasks, in order", color=_INK)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))

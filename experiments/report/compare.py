@@ -3,9 +3,18 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from experiments.judged import ENVIRONMENTS
 from experiments.report import curves
 from experiments.results import EpisodeRow
 from experiments.stats import Interval, paired_interval
+
+_MEASURES: Sequence[tuple[str, bool, int, curves.Value]] = (
+    ("Success rate", True, 1, curves.success),
+    ("Reward", True, 1, curves.reward),
+    ("Steps", False, 1, curves.steps),
+    ("Tokens", False, 0, curves.tokens),
+)
+"""Name, whether it is a share, decimal places, and how an episode has it."""
 
 
 class Difference(NamedTuple):
@@ -23,10 +32,14 @@ class Difference(NamedTuple):
 
 
 def differences(rows: Sequence[EpisodeRow], control: Sequence[EpisodeRow]) -> list[Difference]:
-    """Success, steps and tokens of the games that counted in both runs; a measure without such games is left out."""
-    measures = (("Success rate", True, 1, curves.success), ("Steps", False, 1, curves.steps), ("Tokens", False, 0, curves.tokens))
+    """What is compared of the games that counted in both runs; a measure without such games is left out.
+
+    Reward only where it is more than success: TravelPlanner's is the share of the constraints.
+    """
     found: list[Difference] = []
-    for name, share, digits, value in measures:
+    for name, share, digits, value in _MEASURES:
+        if value is curves.reward and not any(row.env in ENVIRONMENTS for row in rows):
+            continue
         treated, untreated = _by_game(rows, value), _by_game(control, value)
         if shared := treated.keys() & untreated.keys():
             treated, untreated = ({game: scores[game] for game in shared} for scores in (treated, untreated))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
+from experiments.judged import is_scored
 from experiments.report.charts import Floats, Line, Unit, chart, moving_mean
 from experiments.results import EpisodeRow
 
@@ -30,7 +31,12 @@ class Curve(NamedTuple):
 
 def success(row: EpisodeRow) -> float | None:
     """1 or 0; None for an episode that says nothing of the agent."""
-    return float(row.success) if row.counts else None
+    return float(row.success) if is_scored(row) else None
+
+
+def reward(row: EpisodeRow) -> float | None:
+    """The reward; None for an episode that says nothing of the agent."""
+    return row.reward if is_scored(row) else None
 
 
 def steps(row: EpisodeRow) -> float | None:
@@ -43,9 +49,9 @@ def tokens(row: EpisodeRow) -> float | None:
     return float(row.tokens) if row.outcome == "finished" else None
 
 
-def learning(runs: Sequence[Sequence[EpisodeRow]]) -> Curve:
-    """Success: moving rate, and in grouped mode a dot per group."""
-    curve = moving("Success", "success", runs, success, "share")
+def learning(title: str, name: str, runs: Sequence[Sequence[EpisodeRow]], value: Value) -> Curve:
+    """Success or reward: moving mean, and in grouped mode a dot per group."""
+    curve = moving(title, name, runs, value, "share")
     grouped = any(row.group is not None for row in runs[0])
     return curve._replace(note=f"{curve.note} Each dot is one group of tasks.") if curve.svg and grouped else curve
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic_core import from_json
 
+from experiments.judged import ENVIRONMENTS, is_delivered, is_hidden
 from experiments.report import curves
 from experiments.report.compare import differences
+from experiments.report.constraints import constraints
 from experiments.report.learned import learned
 from experiments.results import EpisodeRow, read_rows, write_atomically
+from experiments.run_folder import read_config
 from experiments.summary import Summary, costs_of, summarise, total_cost, total_usage
 from memory.transfer import read_memory
-from runtime.errors import DataError
 
 SHOWN_PROCEDURES = 300
 SHOWN_EPISODES = 1000
@@ -57,6 +58,7 @@ def write_report(folder: Path, control: Path | None = None) -> Path:
         run=runs[0],
         control=runs[1] if control else None,
         differences=differences(runs[0].rows, runs[1].rows) if control else [],
+        constraints=constraints([run.rows for run in runs]),
         curves=_curves(runs),
         unfinished=Counter((row.outcome, row.reason or "no reason given") for row in runs[0].rows if row.outcome != "finished"),
         learned=learned(read_memory(memory)[1], SHOWN_PROCEDURES) if memory.exists() else None,
@@ -68,15 +70,7 @@ def write_report(folder: Path, control: Path | None = None) -> Path:
 
 
 def _read(folder: Path) -> Run:
-    path = folder / "config.json"
-    try:
-        config = from_json(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path} can't be read ({error.strerror}): name the folder of a run") from None
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}): mend it, or start the run afresh with --overwrite") from None
-    if not isinstance(config, dict):
-        raise DataError(f"{path} holds no JSON object: mend it, or start the run afresh with --overwrite")
+    config = read_config(folder)
     episodes = folder / "episodes.jsonl"
     rows = sorted(read_rows(episodes) if episodes.exists() else [], key=lambda row: row.index)
     models = _models(config)
@@ -90,10 +84,24 @@ def _models(config: dict[str, Any]) -> dict[str, str | None]:
 def _curves(runs: Sequence[Run]) -> list[curves.Curve]:
     rows = [run.rows for run in runs]
     return [
-        curves.learning(rows),
+        *_learning(rows),
         curves.moving("Steps", "steps", rows, curves.steps, "count"),
         curves.moving("Tokens per episode", "tokens", rows, curves.tokens, "count"),
         curves.cost([(run.rows, _price(run)) for run in runs]),
+    ]
+
+
+def _learning(rows: Sequence[Sequence[EpisodeRow]]) -> list[curves.Curve]:
+    """Success; of TravelPlanner, whose final passes are rare, the share of constraints, too; nothing where both are hidden."""
+    if any(map(is_hidden, rows[0])):
+        return []
+    success = curves.learning("Success", "success", rows, curves.success)
+    if not any(row.env in ENVIRONMENTS for row in rows[0]):
+        return [success]
+    reward = curves.learning("Reward", "reward", rows, curves.reward)
+    return [
+        success._replace(note=f"Plans that fail no constraint. {success.note}"),
+        reward._replace(note=f"Share of the constraints passed. {reward.note}"),
     ]
 
 
@@ -112,6 +120,8 @@ def _environment() -> Environment:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     filters: dict[str, Callable[..., str]] = {
+        "outcome": _outcome,
+        "reward": _reward,
         "share": _share,
         "number": _number,
         "signed": _signed,
@@ -121,6 +131,19 @@ def _environment() -> Environment:
     }
     environment.filters.update(filters)
     return environment
+
+
+def _outcome(row: EpisodeRow) -> str:
+    """How an episode ended, in a word or two."""
+    if row.outcome != "finished":
+        return row.outcome
+    if is_hidden(row):
+        return "delivered" if is_delivered(row) else "no plan"
+    return "success" if row.success else "failure"
+
+
+def _reward(row: EpisodeRow) -> str:
+    return _number(None if is_hidden(row) else row.reward, 2)
 
 
 def _share(value: float | None) -> str:
@@ -137,7 +160,7 @@ def _short(value: int) -> str:
 
 
 def _times(count: int, noun: str) -> str:
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
 
 

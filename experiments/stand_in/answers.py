@@ -4,21 +4,26 @@ from experiments.stand_in import player, scribe
 from experiments.stand_in.conversation import Message, take_apart, text_of
 from experiments.stand_in.embedding import embed
 from experiments.stand_in.skills import MODELS
+from experiments.stand_in.travel import answers as travel
 from experiments.stand_in.wire import Answer, ChatRequest, chat_body, embedding_body, read_chat, read_embedding, request_hash, tokens
 
 
-def _play(request: ChatRequest, messages: list[Message]) -> str:
-    salt = f"{request.model}\n{request.seed or 0}"
-    move = player.play(take_apart(messages), MODELS[request.model], salt)
-    return f"Thought: {move.thought}\nAction: {move.action}" if move.action else move.thought
+def _answered(request: ChatRequest, messages: list[Message]) -> tuple[str, str]:
+    """Role and answer."""
+    if (role := scribe.role(messages[-1].text)) != "agent":
+        return role, scribe.write(role, messages[-1].text)
+    skill, salt = MODELS[request.model], f"{request.model}\n{request.seed or 0}"
+    if travelled := travel.answer(messages, skill, salt):
+        return travelled
+    move = player.play(take_apart(messages), skill, salt)
+    return role, f"Thought: {move.thought}\nAction: {move.action}" if move.action else move.thought
 
 
 def chat(body: bytes) -> Answer:
     """The answer of a chat request. Raises Refusal."""
     request = read_chat(body)
     messages = [Message(str(message.get("role", "")), text_of(message.get("content"))) for message in request.messages]
-    role = scribe.role(messages[-1].text)
-    text = _play(request, messages) if role == "agent" else scribe.write(role, messages[-1].text)
+    role, text = _answered(request, messages)
     prompt = sum(tokens(message.text) for message in messages)
     return Answer(chat_body(request, request_hash(body), text, prompt), role, request.model)
 

@@ -10,6 +10,8 @@ import orjson
 from experiments.stand_in.goals import Goal, parse, phrase
 from experiments.stand_in.knowledge import Knowledge, from_procedure, from_record, merged
 from experiments.stand_in.transcript import Episode, Turn, kind, split
+from experiments.stand_in.travel import query
+from experiments.stand_in.travel import scribe as travel
 from runtime.prompts import NOTHING
 
 _PART = re.compile(r"<(environment|task|outcome|trajectory|procedure)>\n(.*?)\n</\1>", re.DOTALL)
@@ -35,10 +37,21 @@ def role(text: str) -> str:
 def write(role: str, text: str) -> str:
     """The answer to a request of memory's."""
     given = parts(text)
+    if trip := query.read(given["task"]):
+        return _travelled(role, trip, given)
     if role == "facts":
         return facts(given["task"])
     record = _record(given["trajectory"])
     return adjust(given["procedure"], given["task"], record) if role == "adjustment" else build(given["task"], record)
+
+
+def _travelled(role: str, trip: query.Trip, given: dict[str, str]) -> str:
+    if role == "facts":
+        return travel.facts(trip)
+    outcome = given.get("outcome", "")
+    if role == "adjustment":
+        return travel.adjust(trip, given["procedure"], given["trajectory"], outcome)
+    return travel.build(trip, given["trajectory"], outcome)
 
 
 def _record(text: str) -> Episode:

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Protocol, TypedDict
+from typing import Annotated, Any, Protocol, TypedDict
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from runtime.config import Settings
 from runtime.errors import RequestRejected
@@ -32,6 +32,8 @@ class Sampling(BaseModel):
     temperature: float = 0.0
     seed: int | None = None
     max_tokens: int | None = None
+    answer_schema: Annotated[dict[str, Any] | None, Field(exclude_if=lambda schema: schema is None)] = None
+    """JSON schema that the answer must follow."""
 
 
 class Completion(BaseModel):
@@ -124,4 +126,7 @@ def _request(wire: Wire, messages: list[Message], sampling: Sampling) -> dict[st
         # OpenAI's reasoning models know only the new name, many compatible servers only the old one.
         openai = wire.host == "api.openai.com"
         request["max_completion_tokens" if openai else "max_tokens"] = sampling.max_tokens
+    if sampling.answer_schema is not None:
+        form = {"name": "answer", "schema": sampling.answer_schema, "strict": True}
+        request["response_format"] = {"type": "json_schema", "json_schema": form}
     return request

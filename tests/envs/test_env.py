@@ -59,7 +59,7 @@ def test_env_after_the_win_nothing_happens_and_the_win_stays(env: AlfworldEnv, g
 def test_env_reset_after_a_win_starts_afresh(env: AlfworldEnv, generated: list[GameTask], settings: Settings) -> None:
     wins_at(env, generated[0], walkthrough(generated[0], settings))
     env.reset(generated[0].game)
-    assert env.step("inventory")[1:] == (0.0, False, {"won": False, "steps": 1})
+    assert env.step("inventory")[1:4] == (0.0, False, {"won": False, "steps": 1})
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,12 @@ from experiments.recorder import Recorder
 from experiments.results import read_rows
 from runtime.bus.consumer import Consumer, register_group
 from runtime.bus.dead import read_letters, retry
-from runtime.bus.namespace import Namespace, open_namespace
-from runtime.keys import CURATORS, RECORDER, WORKERS
-from runtime.server import connect
+from runtime.bus.namespace import Namespace
+from runtime.keys import CURATORS, RECORDER
 from runtime.tasks import open_tasks
 from tests.events import task, trajectory
 from tests.faults.proxy import Proxy
-from tests.support import commit, curator, until
+from tests.support import commit, curator, namespace_at, until, worker
 
 
 @asynccontextmanager
@@ -43,8 +42,7 @@ async def put_back_and_commit(namespace: Namespace) -> None:
     """Retry all letters, and commit what comes of their tasks."""
     for letter in [letter async for letter in read_letters(namespace)]:
         await retry(namespace, letter)
-    worker = Consumer(namespace.client, namespace.keys.tasks, WORKERS, name="another", lease=60.0)
-    for delivery in await worker.read(100, block=0.1):
+    for delivery in await worker(namespace, "another").read(100, block=0.1):
         await namespace.commit(delivery, trajectory(task(0)))
 
 
@@ -103,8 +101,7 @@ async def test_build_that_is_tried_again_is_no_episode(namespace: Namespace, tmp
 async def test_episode_whose_delivery_was_lost_with_its_reply_is_recorded_during_the_run(
     server_url: str, namespace: Namespace, tmp_path: Path
 ) -> None:
-    async with Proxy(server_url).serving() as proxy, connect(proxy.url) as client:
-        proxied = await open_namespace(client, namespace.keys.namespace)
+    async with Proxy(server_url).serving() as proxy, namespace_at(proxy.url, namespace.keys.namespace) as proxied:
         proxy.lose(1, b"XREADGROUP")
         await register_group(namespace.client, namespace.keys.trajectories, RECORDER)
         await commit(namespace, trajectory(task(0)))

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 
 from envs.alfworld_env.households import generate
@@ -15,7 +16,7 @@ from experiments.stand_in.server import stand_in
 from memory.procedure import Header
 from runtime.bus.namespace import Namespace, groups_of
 from runtime.keys import CURATORS
-from tests.experiments.command import Memp, kill, until
+from tests.experiments.command import Memp, children, kill, until
 from tests.support import until as eventually
 
 GAMES = 7
@@ -111,10 +112,37 @@ async def test_run_whose_trajectory_was_trimmed_ends_and_says_so_each_time(
             await client.xdel(stream, *await held())
             with anyio.fail_after(120):
                 assert await run.wait() == 1, memp.output
-        assert "1 trajectories were committed and never learned" in memp.output.replace("\n", " ")
+        assert "1 trajectory can't be learned from" in memp.output.replace("\n", " ")
         assert len(memp.rows(name)) == 3
         code, output = await memp.run(*command, REDIS_URL=server_url)
-        assert (code, "somebody trimmed it" in " ".join(output.split())) == (1, True), output
+        assert (code, "somebody trimmed the stream" in " ".join(output.split())) == (1, True), output
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("memory", "undone"), [("--no-use-memory", "recorded"), ("--use-memory", "learned from")])
+async def test_run_whose_trajectory_was_trimmed_before_anybody_read_it_ends_and_says_so_each_time(
+    tmp_path: Path, data: Path, namespace: Namespace, server_url: str, memory: str, undone: str
+) -> None:
+    name = namespace.keys.namespace
+    async with stand_in(Options(latency_ms=200)) as model:
+        memp = Memp(tmp_path, model.base_url, data)
+        command = ("online", *MODEL, "--exp-name", name, "--limit", "1", "--max-steps", "20", memory)
+        async with memp.start(*command, REDIS_URL=server_url) as run:
+            await eventually(namespace.in_flight)
+            readers = [psutil.Process(run.pid), *children(run, "curator")]
+            for each in readers:
+                each.suspend()
+            await eventually(namespace.progress, lambda now: now.committed == 1)
+            assert await namespace.client.xtrim(namespace.keys.trajectories, maxlen=0, approximate=False) == 1
+            for each in readers:
+                each.resume()
+            with anyio.fail_after(60):
+                assert await run.wait() == 1, memp.output
+        code, output = await memp.run(*command, REDIS_URL=server_url)
+        assert code == 1, output
+        for told in (memp.output, output):
+            assert f"1 trajectory can't be {undone}: somebody trimmed" in " ".join(told.split()), told
+            assert "--overwrite" in told
 
 
 @pytest.mark.timeout(240)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from runtime.env import EnvDescription, StepResult
+from runtime.env import Ask, EnvDescription, StepResult
 from runtime.errors import BudgetSpent, EnvCrashed, LLMRejected, LLMUnavailable, RequestRejected
-from runtime.events import EpisodeSpec, Role, Usage
+from runtime.events import EpisodeSpec, Judgement, Role, Usage
 from runtime.loop import Agent, Episode
 from runtime.model.llm import Completion, Message, Sampling
 from runtime.prompts import NOTHING, REPAIR
@@ -19,19 +19,20 @@ DESCRIPTION = EnvDescription("test", "THE RULES", EXAMPLE, 1.0)
 class Model:
     """Answers in order, the last one for ever; an error is raised."""
 
-    def __init__(self, *answers: str | Exception) -> None:
+    def __init__(self, *answers: str | Exception, roles: Sequence[Role] = ()) -> None:
         self.answers: Sequence[str | Exception] = answers
+        self.roles = roles
         self.asked: list[list[Message]] = []
         self.samplings: list[Sampling] = []
 
     async def complete(self, messages: list[Message], *, role: Role, sampling: Sampling) -> Completion:
-        assert role == "agent"
+        assert role == (self.roles[len(self.asked)] if self.roles else "agent")
         self.asked.append(list(messages))
         self.samplings.append(sampling)
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
         if isinstance(answer, Exception):
             raise answer
-        return Completion(text=answer, model="m", usage=Usage())
+        return Completion(text=answer, model="m", usage=Usage(input=10 * len(self.asked)))
 
 
 class World:
@@ -50,7 +51,10 @@ class World:
         if action == "crash":
             raise EnvCrashed("gone")
         won = action == "win"
-        return StepResult(f"saw {action}", float(won), won, self.info)
+        return StepResult(f"saw {action}" if action else NOTHING, float(won), won, self.info)
+
+    async def answer(self, text: str) -> StepResult:
+        raise AssertionError(text)
 
 
 async def play(model: Model, world: World | None = None, guidance: str = "", **spec: Any) -> Episode:
@@ -151,6 +155,49 @@ async def test_episode_that_cannot_go_on_is_aborted_and_keeps_its_steps(error: E
 async def test_errors_of_the_endpoint_pass(error: Exception) -> None:
     with pytest.raises(type(error)):
         await play(Model("Action: look", error))
+
+
+class Asking(World):
+    """Its tool asks a model twice, and takes back what it showed first."""
+
+    async def step(self, action: str) -> StepResult:
+        if action == "look":
+            return StepResult("a long table", 0.0, False, {}, judgement=Judgement(feedback="nothing yet", details={}))
+        message = Message(role="user", content="Plan it.")
+        return StepResult("", 0.0, False, {}, ask=Ask("planner", [message], guided=True))
+
+    async def answer(self, text: str) -> StepResult:
+        if text == "a plan":
+            return StepResult("", 0.0, False, {}, ask=Ask("conversion", [Message(role="user", content=text)], schema={"type": "object"}))
+        judgement = Judgement(feedback="1 of 2", details={"passed": 1})
+        return StepResult("done", 0.5, text == "{}", {"success": False}, masks=[("a long table", "MASKED")], judgement=judgement)
+
+
+async def test_calls_of_the_environments_tools_are_made_in_roles_of_their_own() -> None:
+    model, world = Model("Action: look", "Action: plan", "a plan", "{}", roles=("agent", "agent", "planner", "conversion")), Asking()
+    episode = await play(model, world, guidance="GUIDANCE\n")
+    assert [message["content"] for asked in model.asked[2:] for message in asked] == ["GUIDANCE\nPlan it.", "a plan"]
+    assert [sampling.answer_schema for sampling in model.samplings] == [None, None, None, {"type": "object"}]
+    assert (episode.done, episode.reward, episode.success) == (True, 0.5, False)
+    assert episode.judgement == Judgement(feedback="1 of 2", details={"passed": 1})
+
+
+async def test_what_is_taken_back_is_masked_in_conversation_and_record() -> None:
+    roles = ("agent", "agent", "planner", "conversion", "agent")
+    model = Model("Thought: a long table!\nAction: look", "Action: plan", "a plan", "[]", "Action: look", roles=roles)
+    episode = await play(model, Asking(), max_steps=3)
+    assert [step.observation for step in episode.steps] == ["MASKED", "done", "a long table"]
+    assert [message["content"] for message in model.asked[4][2:]] == [
+        "Thought: MASKED!\nAction: look",
+        "Observation: MASKED",
+        "Action: plan",
+        "Observation: done",
+    ]
+
+
+async def test_episode_whose_prompt_grew_too_long_ends() -> None:
+    episode = await play(Model("Action: look"), prompt_tokens=25)
+    assert (len(episode.steps), episode.done, episode.aborted) == (3, False, None)
 
 
 async def test_crash_of_the_environment_passes() -> None:

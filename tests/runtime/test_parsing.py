@@ -70,6 +70,8 @@ def test_parse_of_an_answer_without_an_action_gives_none(text: str) -> None:
         "`" * 200_000,
         "Action" + " " * 20_000,
         "Action" + "*" * 20_000,
+        "Action: x" + "[" * 2_000_000,
+        "Action: x[" + "\n" * 2_000_000,
     ],
 )
 def test_parse_of_a_huge_answer_takes_no_time(text: str) -> None:
@@ -78,7 +80,21 @@ def test_parse_of_a_huge_answer_takes_no_time(text: str) -> None:
     assert time.process_time() - started < 0.3
 
 
-@given(st.text(alphabet="Action: Thoug\n*`_.12x", max_size=200))
-def test_parse_of_anything_gives_an_action_of_one_line_or_none(text: str) -> None:
+@given(st.text(alphabet="Action: Thoug\n*`_.12x[]", max_size=200))
+def test_parse_of_anything_gives_an_action_of_one_line_or_brackets_or_none(text: str) -> None:
     action = parse(text).action
-    assert action is None or (action.strip() == action != "" and "\n" not in action)
+    assert action is None or action.strip() == action != ""
+    assert "\n" not in (action or "") or (action or "").count("[") == (action or "").count("]")
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("Action: Planner[two days,\ncheap] and so on", "Planner[two days,\ncheap]"),
+        ("Action: Finish[a [b]\nc\n[d]]\nObservation: x]", "Finish[a [b]\nc\n[d]]"),
+        ("Action: Search[Town\nObservation: never closed", "Search[Town"),
+        ("Action: Search[Town]\nThought: [more]", "Search[Town]"),
+    ],
+)
+def test_parse_reads_an_open_bracket_to_its_end(text: str, action: str) -> None:
+    assert parse(text).action == action

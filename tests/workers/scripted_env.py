@@ -44,6 +44,9 @@ class ScriptedEnv:
         won = self._actions == self._pool.length
         return StepResult(f"You did this: {action}.", float(won), won, {})
 
+    async def answer(self, text: str) -> StepResult:
+        raise AssertionError(text)
+
     def _fail(self) -> None:
         error = self._pool.failure(self._start, self._actions)
         if error is not None:

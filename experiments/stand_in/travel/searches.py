@@ -1,0 +1,58 @@
+"""What has been looked up so far, as an agent's own conversation tells it: results are shown once, its thoughts stay."""
+
+from dataclasses import dataclass, field
+
+from experiments.stand_in.travel.facts import Facts, listed
+from experiments.stand_in.travel.records import Record, Step
+
+_DATA = ("FlightSearch", "GoogleDistanceMatrix", "AccommodationSearch", "RestaurantSearch", "AttractionSearch")
+_FRUITLESS = ("There is no ", "No valid information", "Illegal", "Invalid")
+
+
+def is_fruitless(observation: str) -> bool:
+    """Whether a search has brought nothing to light."""
+    head = observation.partition("\n")[0]
+    return (
+        observation.startswith(_FRUITLESS)
+        or "no valid information" in head
+        or "is not valid city" in head
+        or "is not in the format" in head
+    )
+
+
+@dataclass
+class Searches:
+    """The steps of an episode by what they found."""
+
+    done: list[str] = field(default_factory=list[str])
+    """The searches that were made, in order."""
+    facts: Facts = field(default_factory=Facts)
+    """What was read or heard of the country."""
+    latest: Step | None = None
+    """The search whose result is shown now."""
+
+
+def take_stock(record: Record, heard: Facts) -> Searches:
+    """What an episode has found by now, beside what was heard before."""
+    found = Searches(facts=Facts(dict(heard.cities), set(heard.grounded), set(heard.roadless)))
+    for step in record.steps:
+        found.facts.hear(step.thought)
+        if step.name in _DATA or step.name == "CitySearch":
+            found.done.append(step.action)
+        if step.name == "CitySearch" and (cities := listed(step.observation)):
+            found.facts.cities[step.arguments[0]] = cities
+    last = record.steps[-1] if record.steps else None
+    if last is not None and last.name in _DATA:
+        found.latest = last
+        _learn(found.facts, last)
+    return found
+
+
+def _learn(facts: Facts, step: Step) -> None:
+    """What the result that is shown says of ways; told in the next thought, it is not lost when it is shown no more."""
+    if len(step.arguments) == 3 and is_fruitless(step.observation):
+        origin, destination, last = step.arguments
+        if step.name == "FlightSearch":
+            facts.grounded.add((origin, destination, last))
+        else:
+            facts.roadless.add((origin, destination))
