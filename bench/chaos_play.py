@@ -164,7 +164,7 @@ class Stage:
         await register_group(self.client, namespace.keys.trajectories, CURATORS)
         auditor = Auditor(namespace, self.flags.lease)
         await auditor.open()
-        recorder = Recorder(namespace, self.folder / f"{name}.jsonl", given.tasks)
+        recorder = Recorder(namespace, self.folder / f"{name}.jsonl", given.tasks, learns=True)
         await recorder.open()
         async with open_tasks() as background, open_fleet(self.environment()) as fleet:
             background.start_soon(auditor.run)

@@ -1,17 +1,24 @@
 """What a run is: all that its results depend on, written down in its folder, and compared when it is resumed."""
 
+import errno
+import fcntl
 import hashlib
 import random
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
 
 from envs.registry import games
 from memory.procedure import Form, SameGoal, Update
 from runtime.config import Settings
 from runtime.errors import DataError, UsageError
 from runtime.events import EpisodeSpec, Retrieval, Task
+
+log = structlog.get_logger()
 
 Mode = Literal["online", "offline", "build"]
 
@@ -41,7 +48,7 @@ class RunConfig(BaseModel):
     builder_model: str | None = None
     episode_tokens: int | None = None
     run_tokens: int | None = None
-    prompt_tokens: int | None = None
+    prompt_tokens: Annotated[int | None, Field(exclude_if=lambda limit: limit is None)] = None
     trajectories: Path | None = None
     memory: Path | None = None
     embedding_model: str | None = None
@@ -87,17 +94,54 @@ def check_folder(config: RunConfig, folder: Path) -> None:
         _check_same(config, stored)
 
 
-def prepare_folder(config: RunConfig, folder: Path, *, overwrite: bool) -> None:
-    """Write `config.json`; with `overwrite`, delete what an earlier run left."""
+@contextmanager
+def hold_folder(config: RunConfig, folder: Path) -> Generator[None]:
+    """Keep others out of the folder, which is made if need be; a process that dies lets go. Raises `UsageError` where another has it."""
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((folder / ".lock").open("ab"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"{config.exp_name} is under way in another process, which writes to {folder}: wait for its end, or stop it"
+            ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise _unwritable(folder, error) from None
+            log.warning("folder_not_locked", path=str(folder), error=error.strerror)
+        yield
+
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
+"""What file systems answer that know no locks, as some of clusters do."""
+
+
+def clear_folder(folder: Path) -> None:
+    """Delete what an earlier run left. `config.json` goes first: without it, what is left is not taken for a run to go on with."""
     try:
-        for name in (
-            ("episodes.jsonl", "trajectories.jsonl", "summary.json", "report.html", "memory.jsonl", "config.json") if overwrite else ()
-        ):
+        for name in LEFT:
             (folder / name).unlink(missing_ok=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise DataError(f"{folder} can't be written ({error.strerror}); free some space or choose another --runs-dir") from None
+        raise _unwritable(folder, error) from None
+
+
+LEFT = ("config.json", "episodes.jsonl", "trajectories.jsonl", "summary.json", "report.html", "memory.jsonl")
+"""Files of a run, in the order in which they are deleted."""
+
+
+def prepare_folder(config: RunConfig, folder: Path) -> None:
+    """Write `config.json`; one that says the same already is left alone, as a crash could damage it."""
+    file, text = folder / "config.json", config.model_dump_json(indent=2) + "\n"
+    try:
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(f"{folder} can't be written ({error.strerror}); free some space or choose another --runs-dir")
 
 
 def _check_same(config: RunConfig, stored: Path) -> None:

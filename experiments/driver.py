@@ -5,43 +5,46 @@ every task is settled and every trajectory applied. Killed at any point, it goes
 """
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import anyio
-import structlog
 
-from experiments.config import RunConfig, check_folder, in_groups, make_tasks, prepare_folder, resolved, run_digest
+from experiments.config import (
+    RunConfig,
+    check_folder,
+    clear_folder,
+    hold_folder,
+    in_groups,
+    make_tasks,
+    prepare_folder,
+    resolved,
+    run_digest,
+)
 from experiments.fleet import Fleet, open_fleet
 from experiments.offline import read_experience
 from experiments.recorder import Recorder
 from experiments.report import write_report
 from experiments.results import EpisodeRow, read_rows
 from experiments.summary import Summary, summarise, write_summary
+from experiments.waiting import Waiting
 from memory.store import Memory, open_memory
 from memory.transfer import export_memory, import_memory, read_memory
 from runtime.bus.consumer import register_group
-from runtime.bus.namespace import Namespace, open_namespace
+from runtime.bus.namespace import Namespace, groups_of, open_namespace
+from runtime.bus.scripts import patiently
 from runtime.bus.trimmed import restore_tasks
 from runtime.config import Settings
-from runtime.errors import MempError, UsageError
+from runtime.errors import UsageError
 from runtime.events import Progress, Role, Task, Usage
-from runtime.keys import CURATORS, RECORDER, Keys
+from runtime.keys import CURATORS, Keys
 from runtime.model.embeddings import open_embedder
 from runtime.model.llm import Sampling, open_llm
 from runtime.model.preflight import preflight
 from runtime.server import Server, connect, open_server
 from runtime.tasks import open_tasks
-
-log = structlog.get_logger()
-
-POLL = 0.25
-"""Seconds between two looks at the counters."""
-STILL = 5.0
-"""Seconds without a trajectory learned or recorded, after which those that are on the stream no more are given up."""
 
 
 @dataclass
@@ -64,15 +67,6 @@ class Result:
     report: Path
 
 
-@dataclass(frozen=True)
-class Lost:
-    """Trajectories that a run waits for in vain, unless something still changes."""
-
-    count: int
-    undone: str
-    seen: object
-
-
 @dataclass
 class Run:
     """One run under way."""
@@ -85,8 +79,9 @@ class Run:
     fleet: Fleet
     snapshot: Snapshot
     show: Callable[[Snapshot], None]
-    experience: int = 0
-    """Stored trajectories that the memory is built from."""
+
+    def __post_init__(self) -> None:
+        self.waiting = Waiting(self.config, self.namespace, self._look)
 
     async def offline_memory(self) -> None:
         """Fill the memory that a run starts with: an exported one, or one built from stored trajectories."""
@@ -98,14 +93,13 @@ class Run:
         if self.config.trajectories:
             self.snapshot.phase = "building memory"
             experience = read_experience(self.config, self.namespace.epoch)
-            self.experience = self.snapshot.total = len(experience)
+            self.waiting.experience = self.snapshot.total = len(experience)
             built = (await self.namespace.progress()).consumed >= len(experience)
-            if not built or await self.namespace.undone(CURATORS):  # builds may have been put back since
+            if not built or await self._builds_wait():
                 await register_group(self.namespace.client, self.namespace.keys.trajectories, CURATORS)
                 await self.namespace.submit_trajectories(experience)
                 self.start_curator()
-                await self._until(lambda progress: progress.consumed >= len(experience), self._unlearned)
-                await self._until_learned()
+                await self.waiting.until_built()
                 await self.fleet.stop("curator")
             # From here on memory is frozen.
             await self.namespace.remove_group(self.namespace.keys.trajectories, CURATORS)
@@ -119,13 +113,18 @@ class Run:
         for number in range(self.config.workers):
             self.fleet.start(f"worker-{number}", "worker", "--exp-name", self.config.exp_name)
         await restore_tasks(self.namespace, tasks)  # resumed: what somebody has trimmed away since is added again
-        played = 0
+        submitted: list[Task] = []
         for group in in_groups(tasks):
             await self.namespace.submit_tasks(group)
-            played += len(group)
-            lost = partial(self._lost, recorder, played)
-            await self._until(lambda progress, due=played: min(self._settled(progress), recorder.recorded) >= due, lost)
-        await self._until_learned()
+            submitted += group
+            await self.waiting.until_played(submitted, recorder)
+        if self.config.learns:
+            await self.waiting.until_learned()
+
+    async def _builds_wait(self) -> bool:
+        """Whether builds were put back since memory was built; the curators' group is gone where it was frozen in peace."""
+        groups = await patiently(lambda: groups_of(self.namespace.client, self.namespace.keys.trajectories))
+        return any(group["name"] == CURATORS.encode() for group in groups) and await self.namespace.undone(CURATORS) > 0
 
     def start_curator(self) -> None:
         config = self.config
@@ -134,55 +133,12 @@ class Run:
         choices |= {"--update": config.update, "--same-goal": config.same_goal}
         self.fleet.start("curator", "curator", *(part for pair in choices.items() for part in pair), *facts)
 
-    def _settled(self, progress: Progress) -> int:
-        """Tasks of which nothing more will come; the trajectories that memory was built from are no tasks."""
-        return progress.consumed + progress.dead if self.config.learns else progress.settled - self.experience
-
-    async def _until_learned(self) -> None:
-        """Builds that were put back are no tasks: wait for them, too."""
-        while await self.namespace.undone(CURATORS):  # noqa: ASYNC110 - of other processes, which have no event of ours
-            await anyio.sleep(POLL)
-
-    async def _until(self, done: Callable[[Progress], bool], find_lost: Callable[[Progress], Awaitable[Lost | None]]) -> None:
-        """Wait, with a look now and then. Raises `MempError` where it is for what will never come."""
-        seen, since = None, anyio.current_time()
-        while True:
-            progress = self.snapshot.progress = await self.namespace.progress()
-            self.snapshot.in_flight = await self.namespace.in_flight()
-            self.show(self.snapshot)
-            if done(progress):
-                return
-            if (lost := await find_lost(progress)) != seen:
-                seen, since = lost, anyio.current_time()
-            elif lost and anyio.current_time() - since > STILL:
-                what = f"{lost.count} trajector{'y' if lost.count == 1 else 'ies'} can't be {lost.undone}"
-                raise MempError(_TRIMMED.format(what=what, name=self.config.exp_name))
-            await anyio.sleep(POLL)
-
-    async def _lost(self, recorder: Recorder, due: int, progress: Progress) -> Lost | None:
-        """Like `_unlearned`; beside these, what ended and left its stream before the recorder had it."""
-        if self.config.learns and (lost := await self._unlearned(progress)):
-            return lost
-        if self._settled(progress) < due or await self.namespace.undone(RECORDER):
-            return None
-        return Lost(due - recorder.recorded, "recorded", recorder.dead_seen)
-
-    async def _unlearned(self, progress: Progress) -> Lost | None:
-        """Trajectories that were committed, not learned, and are on the stream no more; None while something else goes on.
-
-        A commit counts and publishes in one step, and so an apply counts and acknowledges: between two looks at the same
-        counters, this can't be wrong. In a group, what comes after a missing one has its turn never.
-        """
-        left = await self.namespace.undone(CURATORS)
-        at_work = progress.settled - self.experience < progress.submitted or (left and self.config.group_size is None)
-        count = 0 if at_work else progress.committed - progress.consumed - left
-        return Lost(count, "learned from", progress.consumed) if count > 0 else None
-
-
-_TRIMMED = (
-    "{what}: somebody trimmed the stream. What was recorded stands in episodes.jsonl, `memp memory export --exp-name {name}` "
-    "writes what was learned, and --overwrite plays the run afresh"
-)
+    async def _look(self) -> Progress:
+        """Read the counters, and show them."""
+        progress = self.snapshot.progress = await self.namespace.progress()
+        self.snapshot.in_flight = await self.namespace.in_flight()
+        self.show(self.snapshot)
+        return progress
 
 
 async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show: Callable[[Snapshot], None]) -> Result:
@@ -193,7 +149,7 @@ async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show:
     async with _opened(config, settings, overwrite, show) as run:
         folder = run.folder
         await run.offline_memory()
-        recorder = Recorder(run.namespace, folder / "episodes.jsonl", tasks)
+        recorder = Recorder(run.namespace, folder / "episodes.jsonl", tasks, learns=config.learns)
         await recorder.open()
         run.snapshot.rows = recorder.rows
         async with open_tasks() as background:
@@ -237,10 +193,13 @@ async def _opened(config: RunConfig, settings: Settings, overwrite: bool, show: 
             await preflight(llm, Sampling(model=config.model), embedder if config.use_memory else None)
         server = await stack.enter_async_context(open_server(settings))
         client = await stack.enter_async_context(connect(server.url))
+        stack.enter_context(hold_folder(config, folder))
+        if overwrite:
+            clear_folder(folder)  # first: killed in between, this is no run that the same command goes on with
         namespace = await open_namespace(client, config.exp_name, overwrite=overwrite)
         if not await namespace.claim(run_digest(config)) or await _recorded_elsewhere(namespace, folder):
             raise UsageError(f"{config.exp_name} holds a run that is not the one in {folder}: choose another --exp-name, or --overwrite it")
-        prepare_folder(config, folder, overwrite=overwrite)
+        prepare_folder(config, folder)
         memory = None
         if config.use_memory:
             memory = await open_memory(namespace, embedder, search=server.search, exact_up_to=settings.exact_up_to)

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from experiments.results import EpisodeLog, EpisodeRow, dead_row, final, read_rows, row
 from experiments.trajectory_log import TrajectoryLog
-from runtime.bus.consumer import Consumer, Delivery, consumer_name
+from runtime.bus.consumer import Consumer, Delivery, consumer_name, register_group
 from runtime.bus.dead import Letter, read_letters
 from runtime.bus.drain import leave
 from runtime.bus.namespace import Namespace, dead_letter
 from runtime.bus.scripts import UNSERVED, patiently
-from runtime.events import Task, Trajectory, trajectory_place, unreadable
-from runtime.keys import RECORDER
+from runtime.events import DeadLetter, Task, Trajectory, trajectory_place, unreadable
+from runtime.keys import CURATORS, RECORDER
 
 log = structlog.get_logger()
 
@@ -26,16 +26,19 @@ BATCH = 100
 
 class Recorder:
     """Appends every episode of the run to `episodes.jsonl`; what was recorded before a crash is not recorded twice. `tasks` are
-    the run's, by which those are known whose events can't be read."""
+    the run's, by which those are known whose events can't be read. A run that `learns` keeps all for its curators."""
 
-    def __init__(self, namespace: Namespace, path: Path, tasks: Sequence[Task]) -> None:
+    def __init__(self, namespace: Namespace, path: Path, tasks: Sequence[Task], *, learns: bool = False) -> None:
         self._namespace = namespace
+        self._learns = learns
         self._tasks = {task.id: task for task in tasks}
         self._log = EpisodeLog(path)
         self._whole = TrajectoryLog(path.with_name("trajectories.jsonl"))
         self.rows = read_rows(path) if path.is_file() else []
+        if (missing := sum(each.outcome != "dead" for each in self.rows) - len(self._whole.ids)) > 0:
+            log.warning("trajectories_missing", path=str(path.with_name("trajectories.jsonl")), count=missing)
         self.dead_seen: str | None = None
-        """The last dead letter that was read."""
+        """The last dead letter that was read, and recorded."""
         keys = namespace.keys
         self._consumer = Consumer(namespace.client, keys.trajectories, RECORDER, name=consumer_name("recorder"), lease=0.0)
 
@@ -79,6 +82,8 @@ class Recorder:
     async def _record(self, deliveries: list[Delivery]) -> None:
         events = {delivery.entry: delivery.payload or b"" for delivery in deliveries}
         await self._append([each for delivery in deliveries if (each := self._row(delivery))], events)
+        if self._learns and deliveries:  # were their group gone, what they have not read would be deleted
+            await register_group(self._namespace.client, self._namespace.keys.trajectories, CURATORS)
         for delivery in deliveries:
             await self._namespace.finish(delivery)
 
@@ -102,12 +107,17 @@ class Recorder:
 
     async def _record_dead(self) -> None:
         """Dead letters of tasks stay on their stream, for a person to look at; they are only read here."""
-        rows: list[EpisodeRow] = []
         async for letter in read_letters(self._namespace, self.dead_seen):
             if task := self._dead_task(letter):
-                rows.append(dead_row(task, letter.said, letter.id))
+                await self._append([dead_row(task, letter.said, letter.id)], {})
             self.dead_seen = letter.id
-        await self._append(rows, {})
+
+    async def record_without_letter(self, tasks: Sequence[Task]) -> int:
+        """Record those as dead whose dead letter somebody threw away before it was read; returns how many these were."""
+        gone = [task for task in tasks if task.id not in self._log.tasks and await self._namespace.left_behind(task)]
+        said = DeadLetter(stream=self._namespace.keys.tasks, entry="", deliveries=0, reason="its dead letter was thrown away", payload="")
+        await self._append([dead_row(task, said, task.id) for task in gone], {})
+        return len(gone)
 
     def _dead_task(self, letter: Letter) -> Task | None:
         if letter.kind(self._namespace) != "task":
@@ -122,8 +132,7 @@ class Recorder:
         new = self._log.fresh(rows)
         if not new:
             return
-        whole = {f"{self._namespace.epoch}:{each.task_id}": events[each.entry] for each in new if each.outcome != "dead"}
-        await run_sync(self._whole.append, whole)
+        await run_sync(self._whole.append, [events[each.entry] for each in new if each.outcome != "dead"])
         again = any(each.task_id in self._log.dead for each in new)
         await run_sync(self._log.append, new)
         self.rows += new

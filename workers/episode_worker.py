@@ -118,8 +118,10 @@ class EpisodeWorker:
             raise BudgetSpent(f"the run's budget of {budget} tokens is spent")
 
     async def _commit(self, work: Work, trajectory: Trajectory) -> None:
-        await self.namespace.commit(work.delivery, trajectory)
-        log.info("episode_committed", success=trajectory.success, steps=len(trajectory.steps), outcome=trajectory.outcome)
+        if await self.namespace.commit(work.delivery, trajectory):
+            log.info("episode_committed", success=trajectory.success, steps=len(trajectory.steps), outcome=trajectory.outcome)
+        else:
+            log.error("task_dead_lettered", task=trajectory.task.id, reason="its trajectory is too large")
 
     async def _give_up(self, work: Work, task: Task, reason: str) -> None:
         await self.namespace.dead_letter(work.delivery, task, reason)

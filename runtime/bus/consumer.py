@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import structlog
 from redis.exceptions import ResponseError
 
-from runtime.bus.scripts import BATCH, Client, Scripts, patiently
+from runtime.bus.scripts import BATCH, Client, Scripts, is_missing, patiently
 
 log = structlog.get_logger()
 
@@ -81,7 +81,7 @@ class Consumer:
                 self.group, self.name, {self.stream: ">"}, count=count, block=max(1, int(min(block, 2.0) * 1000))
             )
         except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
+            if not is_missing(error):
                 raise
             await self.register()
             return []
@@ -94,7 +94,7 @@ class Consumer:
         try:
             self._cursor, taken, gone = await self._scripts.call(HERE / "claim.lua", [self.stream], args)
         except ResponseError as error:
-            if "NOGROUP" not in str(error) and "no such key" not in str(error):
+            if not is_missing(error):
                 raise
             await self.register()
             return []

@@ -19,18 +19,13 @@ async def drain(namespace: Namespace, group: str, *, discard: bool = False) -> i
 
     What another group has yet to work on stays. Where there is no other group nothing stays, which takes `discard`. Cut off, it
     is given again. The run whose recorder goes can't be resumed from here on, as its episodes would be missing. Raises
-    `UsageError` for a group that is still served, or that works instead of watching.
+    `UsageError` for a group that is still served, or that works instead of watching, or that is not there: what one has left behind
+    that went without deleting it (cut off, or with its driver) is deleted all the same.
     """
-    client, meta, begun = namespace.client, namespace.keys.meta, f"drain:{group}"
-    there = group in await _groups(namespace)
-    if there or not await client.hexists(meta, begun):  # else it was cut off after the group had gone
-        await _check(namespace, group, discard)
-    await client.hset(meta, begun, "1")
+    await _check(namespace, group, discard)
     if group == RECORDER:
-        await client.hset(meta, "run", "drained")
-    deleted = (await _sweep(namespace, group) if there else 0) + await leave(namespace, group)
-    await client.hdel(meta, begun)
-    return deleted
+        await namespace.client.hset(namespace.keys.meta, "run", "drained")
+    return await _sweep(namespace, group) + await leave(namespace, group)
 
 
 async def leave(namespace: Namespace, group: str) -> int:
@@ -58,7 +53,9 @@ async def _check(namespace: Namespace, group: str, discard: bool) -> None:
         raise UsageError(f"--group {group}: its entries are work to be done; start `memp {group.removesuffix('s')}` to have it done")
     groups = await _groups(namespace)
     if group not in groups:
-        raise UsageError(f"--group {group}: the trajectories of {name} have no such group (`memp status --exp-name {name}` shows all)")
+        left = await _sweep(namespace)
+        gone = f", and {left} that one has left behind {'is' if left == 1 else 'are'} deleted" if left else ""
+        raise UsageError(f"--group {group}: the trajectories of {name} have no such group{gone}: `memp status --exp-name {name}` shows all")
     heard = await silence(namespace.client, namespace.keys.trajectories, group)
     if heard is not None and heard < SILENT:
         raise UsageError(f"--group {group} was heard of {heard:.0f} s ago: end its run first, or wait until it is silent for {SILENT:g} s")

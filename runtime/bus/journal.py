@@ -6,11 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-import anyio
 import orjson
 
 from runtime.bus.consumer import Delivery
-from runtime.bus.scripts import PARTING, Call, Client, Scripts, patiently
+from runtime.bus.scripts import Call, Client, Scripts, patiently
 from runtime.errors import BudgetSpent, LeaseLost
 from runtime.events import Recall, Role, Usage
 from runtime.model.llm import LLM, Completion, Message, Sampling
@@ -81,7 +80,7 @@ async def opened_journal(client: Client, key: str, delivery: Delivery, scripts: 
     try:
         yield journal
     except BaseException:
-        with anyio.move_on_after(PARTING, shield=True), suppress(Exception):  # what ended the block says more than a lease that is gone
+        with scripts.parting.scope(), suppress(Exception):  # what ended the block says more than a lease that is gone
             await journal.settle()
         raise
     await journal.settle()

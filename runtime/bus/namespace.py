@@ -8,10 +8,10 @@ import structlog
 from redis.exceptions import ResponseError
 
 from runtime.bus.consumer import Delivery
-from runtime.bus.letters import dead_letter, task_of
-from runtime.bus.scripts import UNSERVED, Client, Scripts, patiently
+from runtime.bus.letters import dead_letter
+from runtime.bus.scripts import Client, Scripts, is_missing, patiently
 from runtime.errors import EpochClosed, LeaseLost, UsageError
-from runtime.events import Place, Progress, Task, Trajectory, Usage, trajectory_place
+from runtime.events import MAX_EVENT, Place, Progress, Task, Trajectory, Usage, task_place, trajectory_place
 from runtime.keys import CURATORS, WORKERS, Keys
 
 log = structlog.get_logger()
@@ -36,9 +36,13 @@ class Namespace:
         return await self._call(lambda: self.client.hget(self.keys.meta, "run")) == run.encode()
 
     async def submit_tasks(self, tasks: Sequence[Task]) -> int:
-        """Add tasks; those that were added before are skipped. Returns how many were new."""
+        """Add tasks; those that were added before are skipped. Returns how many were new. Raises `UsageError`, and adds none, where
+        one is too large to be read."""
         keys = self.keys
-        events = [(task.id, task.model_dump_json()) for task in tasks]
+        events = [(task.id, task.model_dump_json().encode()) for task in tasks]
+        for id, event in events:
+            if said := _too_large(event):
+                raise UsageError(f"task {id} {said}: shorten its goal, or what its game holds")
         groups: dict[int, list[int]] = {}
         for task in tasks:
             if task.group is not None:
@@ -50,19 +54,24 @@ class Namespace:
     async def submit_trajectories(self, trajectories: Sequence[Trajectory]) -> int:
         """Add trajectories that were played elsewhere; each is taken once."""
         keys = self.keys
-        events = [(trajectory.id, trajectory.model_dump_json()) for trajectory in trajectories]
+        events = [(trajectory.id, trajectory.model_dump_json().encode()) for trajectory in trajectories]
         return await self._submit(keys.trajectories, keys.submitted(self.epoch), "committed", events)
 
     async def commit(self, delivery: Delivery, trajectory: Trajectory) -> bool:
-        """Publish the trajectory and settle its task. True if this call or an earlier one with the same fence did it;
-        raises `LeaseLost` if the task is another's or settled by another, `EpochClosed` if its epoch is over."""
-        tokens = sum(usage.tokens for usage in trajectory.usage.values())
-        return await self._settle(delivery, trajectory.task, trajectory.model_dump_json(), "committed", tokens)
+        """Publish the trajectory and settle its task. True if this call or an earlier one with the same fence did it; False if it is
+        too large to be read, and the task was dead-lettered instead (with another delivery it would be no smaller). Raises
+        `LeaseLost` if the task is another's or settled by another, `EpochClosed` if its epoch is over."""
+        event, tokens = trajectory.model_dump_json().encode(), sum(usage.tokens for usage in trajectory.usage.values())
+        if said := _too_large(event):
+            await self.dead_letter(delivery, trajectory.task, f"its trajectory {said}", tokens=tokens)
+            return False
+        await self._settle(delivery, trajectory.task, event, "committed", tokens)
+        return True
 
-    async def dead_letter(self, delivery: Delivery, task: Task, reason: str) -> bool:
+    async def dead_letter(self, delivery: Delivery, task: Task | Place, reason: str, *, tokens: int = 0) -> None:
         """Settle a task that can't be finished; like `commit`, with the dead-letter stream as its end."""
         letter = dead_letter(delivery, reason, task=task.id)
-        return await self._settle(delivery, task, letter.model_dump_json(), "dead", 0)
+        await self._settle(delivery, task, letter.model_dump_json(), "dead", tokens)
 
     async def drop(self, delivery: Delivery, reason: str) -> None:
         """Take an entry that can't be worked on off its stream, with a dead letter.
@@ -71,10 +80,9 @@ class Namespace:
         """
         payload, keys = delivery.payload or b"", self.keys
         if delivery.stream == keys.tasks:
-            task = task_of(payload)
+            task = task_place(payload)
             if task and await self._call(lambda: self.client.sismember(keys.submitted(task.epoch), task.id)):
-                letter = dead_letter(delivery, reason, task=task.id)
-                await self._settle(delivery, task, letter.model_dump_json(), "dead", 0)
+                await self.dead_letter(delivery, task, reason)
                 return
         place = trajectory_place(payload) if delivery.stream == keys.trajectories else None
         await self._finish(delivery, dead_letter(delivery, reason).model_dump_json(), place)
@@ -133,36 +141,40 @@ class Namespace:
         """Tasks that workers hold."""
         try:
             return int((await self._call(lambda: self.client.xpending(self.keys.tasks, WORKERS)))["pending"])
-        except ResponseError:  # no worker has come yet
-            return 0
+        except ResponseError as error:
+            if not is_missing(error):
+                raise
+            return 0  # no worker has come yet
 
-    async def backlog(self) -> int:
+    async def backlog(self, mark: int = 1) -> int:
         """Trajectories that wait for the curators, beyond those of the group under way (it could not open otherwise);
-        0 where no curator learns from this namespace."""
-        groups, length, group_size = await self._call(self._look_at_backlog)
-        learning = _group(groups, CURATORS)
-        return max(0, _unread(learning, length) + int(learning["pending"]) - int(group_size or 0)) if learning else 0
+        0 where no curator learns from this namespace. What is told of less than `mark` may be too high."""
+        learning = await self._group(CURATORS)
+        if learning is None:
+            return 0
+        if learning["lag"] is not None and (most := learning["pending"] + learning["lag"]) < mark:
+            return most  # in one round trip: workers ask before each claim
+        group_size = await self._call(lambda: self.client.hget(self.keys.meta, "group_size"))
+        return max(0, await self._left(learning) - int(group_size or 0))
 
     async def undone(self, group: str) -> int:
-        """Trajectories that this group is not done with; 0 only where that is none, or there is no such group."""
-        groups, length, _ = await self._call(self._look_at_backlog)
-        found = _group(groups, group)
-        if found is None:
-            return 0
-        newer = f"({found['last-delivered-id'].decode()}"  # asked for, as the server counts what was trimmed off unread, too
-        left = await self._call(lambda: self.client.xrange(self.keys.trajectories, newer, count=1))
-        return int(found["pending"]) + (max(1, _unread(found, length)) if left else 0)
+        """Trajectories that this group is not done with; 0 only where that is none. A group that is not there has read none: its
+        consumers create it anew, and it begins with the first."""
+        found = await self._group(group)
+        return await self._left(found) if found else await self._call(lambda: self.client.xlen(self.keys.trajectories))
 
-    async def _look_at_backlog(self) -> list[Any]:
-        pipe = self.client.pipeline(transaction=False)
-        pipe.xinfo_groups(self.keys.trajectories)
-        pipe.xlen(self.keys.trajectories)
-        pipe.hget(self.keys.meta, "group_size")
-        replies = await pipe.execute(raise_on_error=False)
-        for reply in replies:
-            if isinstance(reply, UNSERVED):  # a server that is loading says so by command
-                raise reply
-        return replies
+    async def _group(self, name: str) -> dict[str, Any] | None:
+        """What the server tells of a group of the trajectories."""
+        groups = await self._call(lambda: groups_of(self.client, self.keys.trajectories))
+        return next((each for each in groups if each["name"] == name.encode()), None)
+
+    async def _left(self, group: dict[str, Any]) -> int:
+        """What it holds, and what it was not given: looked for, as the `lag` that is told counts what was deleted unread, or is None."""
+        newer, stream = f"({group['last-delivered-id'].decode()}", self.keys.trajectories
+        if not await self._call(lambda: self.client.xrange(stream, newer, count=1)):
+            return group["pending"]
+        length = await self._call(lambda: self.client.xlen(stream))
+        return group["pending"] + max(1, length if group["lag"] is None else min(length, group["lag"]))
 
     async def turn(self, group: int) -> int | None:
         """Index of the task whose trajectory is to be applied next; None while the group has not ended."""
@@ -184,7 +196,7 @@ class Namespace:
         try:
             await self._call(lambda: self.client.xgroup_destroy(stream, group))
         except ResponseError as error:
-            if "no such key" not in str(error) and "requires the key" not in str(error):
+            if not is_missing(error):
                 raise
 
     async def _open_group(self, number: int, indices: list[int]) -> None:
@@ -193,10 +205,10 @@ class Namespace:
         await self._call(lambda: self.client.hset(self.keys.group(self.epoch, number), mapping=shape))
         await self._call(lambda: self.client.hset(self.keys.meta, "group_size", str(len(indices))))
 
-    async def _submit(self, stream: str, marks: str, counter: str, events: Sequence[tuple[str, str]]) -> int:
+    async def _submit(self, stream: str, marks: str, counter: str, events: Sequence[tuple[str, bytes]]) -> int:
         new = 0
         for start in range(0, len(events), BATCH):
-            flat = [part for event in events[start : start + BATCH] for part in event]
+            flat: list[str | bytes] = [part for event in events[start : start + BATCH] for part in event]
             keys = [self.keys.meta, stream, marks, self.keys.progress(self.epoch)]
             try:
                 new += await self.scripts.call(HERE / "submit.lua", keys, [self.epoch, counter, *flat])
@@ -206,7 +218,7 @@ class Namespace:
                 raise EpochClosed(f"namespace {self.keys.namespace} was started afresh by another run") from None
         return new
 
-    async def _settle(self, delivery: Delivery, task: Task | Place, event: str, outcome: str, tokens: int) -> bool:
+    async def _settle(self, delivery: Delivery, task: Task | Place, event: str | bytes, outcome: str, tokens: int) -> None:
         keys, destination = self.keys, self.keys.trajectories if outcome == "committed" else self.keys.dead
         answer: bytes = await self.scripts.call(
             HERE / "settle.lua",
@@ -221,31 +233,27 @@ class Namespace:
             ],
             [task.epoch, *delivery.fence, task.id, delivery.token, event, outcome, task.index, tokens],
         )
-        if answer in (b"settled", b"already"):
-            return True
         if answer == b"epoch":
             raise EpochClosed(f"task {task.id} belongs to epoch {task.epoch}, which is closed")
-        raise LeaseLost(f"task {task.id} is settled or held by another delivery")
+        if answer not in (b"settled", b"already"):
+            raise LeaseLost(f"task {task.id} is settled or held by another delivery")
 
     async def _call(self, call: Any) -> Any:
         return await patiently(call)
 
 
-def _group(groups: Any, name: str) -> dict[str, Any] | None:
-    """One of what XINFO GROUPS answered, which is an error where nobody has written to the stream yet."""
-    return None if isinstance(groups, ResponseError) else next((each for each in groups if each["name"] == name.encode()), None)
-
-
-def _unread(group: dict[str, Any], length: int) -> int:
-    """Entries that the group has not been given, as far as the server can tell; no more than the stream has."""
-    return length if group["lag"] is None else min(length, group["lag"])
+def _too_large(event: bytes) -> str | None:
+    """What is wrong with an event that nobody would read."""
+    return f"has {len(event)} bytes, more than the {MAX_EVENT} that are read" if len(event) > MAX_EVENT else None
 
 
 async def groups_of(client: Client, stream: str) -> list[dict[str, Any]]:
     """Consumer groups of a stream; none where nobody has written to it yet."""
     try:
         return await client.xinfo_groups(stream)
-    except ResponseError:
+    except ResponseError as error:
+        if not is_missing(error):
+            raise
         return []
 
 

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 
 from runtime.bus.consumer import Consumer, Delivery
 from runtime.bus.namespace import Namespace
-from runtime.bus.scripts import PARTING, UNSERVED, Scripts, is_unserved
+from runtime.bus.scripts import UNSERVED, Parting, Scripts, is_unserved
 from runtime.errors import BusError, LLMRejected, ServerError, UsageError
 from runtime.tasks import open_tasks
 
@@ -51,7 +51,7 @@ class Backpressure:
         self._high_water = high_water
 
     async def may_claim(self) -> bool:
-        return await self._namespace.backlog() < self._high_water
+        return await self._namespace.backlog(self._high_water) < self._high_water
 
 
 class Pump:
@@ -79,9 +79,12 @@ class Pump:
         self._freed = anyio.Event()
         self._may_claim = may_claim
         self._writes = writes
+        self._parting = Parting()
+        if writes:
+            writes.parting = self._parting
         self._grace = grace
         self._stopping = anyio.Event()
-        self._over = False
+        self.over = False
         """The grace is over: what is claimed even now is given back at once."""
         self._claiming = anyio.Lock()
         """Held from counting the free slots until they are filled: reading and taking over must not fill the same ones."""
@@ -94,20 +97,23 @@ class Pump:
     async def run(self) -> None:
         """Until `stop`; returns when nothing is in hand and the consumer is retired.
 
-        A server that does not serve then delays no step of it by more than `PARTING`, and not the beginning of the grace at all.
+        A server that does not serve then delays all that follows the grace by no more than `PARTING`, and its beginning not at all.
+        A claim that is cancelled while the server hangs may still be carried out when that goes on: it spends a delivery, and the
+        entry waits for a lease.
         """
         async with open_tasks() as tasks, self._background(tasks):
             await self._stopping.wait()
             with anyio.move_on_after(self._grace):
                 await self._claimed()
                 await self._emptied()
-            self._over = True
+            self.over = True
+            self._parting.begin()
             for work in self.in_hand:
                 work.scope.cancel()
-            with anyio.move_on_after(PARTING):
+            with self._parting.scope():
                 await self._claimed()
             await self._emptied()
-        with anyio.move_on_after(PARTING):  # left behind, others' sweeps forget it
+        with self._parting.scope():  # left behind, others' sweeps forget it
             await self.consumer.retire()
 
     @asynccontextmanager
@@ -173,7 +179,7 @@ class Pump:
         self._busy += 1
         work = Work(delivery, self._free_slot)
         self.in_hand.add(work)
-        if self._over:
+        if self.over:
             work.scope.cancel()
         tasks.start_soon(self._work, work)
 
@@ -200,7 +206,7 @@ class Pump:
 
     async def _give_back(self, work: Work, failed: bool) -> None:
         """Release what is not settled, whatever ended it; only its own failure spends the delivery."""
-        with anyio.CancelScope(shield=True), anyio.move_on_after(PARTING):
+        with self._parting.scope():
             try:
                 await self.consumer.release(work.delivery, failed=failed)
             except ServerError as error:

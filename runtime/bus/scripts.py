@@ -3,6 +3,7 @@
 Calls that wait at the same time go out together.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import anyio
 import structlog
 from redis.commands.core import AsyncScript
-from redis.exceptions import BusyLoadingError, NoScriptError, OutOfMemoryError
+from redis.exceptions import BusyLoadingError, NoScriptError, OutOfMemoryError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
@@ -49,6 +50,26 @@ def is_unserved(error: BaseException | None) -> bool:
     return False
 
 
+def is_missing(error: ResponseError) -> bool:
+    """Whether the server says that there is no such stream or group; any other refusal says nothing of what is there."""
+    return any(words in str(error) for words in ("no such key", "NOGROUP", "requires the key to exist"))
+
+
+class Parting:
+    """The time that what ends gives its last calls: `PARTING` seconds to each, and to all of them together once it has begun."""
+
+    def __init__(self) -> None:
+        self._end = math.inf
+
+    def begin(self) -> None:
+        self._end = anyio.current_time() + PARTING
+
+    def scope(self) -> anyio.CancelScope:
+        """For one step: no other end than its own reaches into it. One that begins too late sends what it has to say, if a connection
+        is free, and does not wait for the answer."""
+        return anyio.CancelScope(shield=True, deadline=min(self._end, anyio.current_time() + PARTING))
+
+
 class Call:
     """One script call that was sent, or waits to be."""
 
@@ -82,6 +103,7 @@ class Scripts:
     """
 
     def __init__(self, client: Client, patience: float = 30.0) -> None:
+        self.parting = Parting()
         self._client = client
         self._patience = patience
         self._registered: dict[Path, AsyncScript] = {}
@@ -99,7 +121,7 @@ class Scripts:
             return await call.result()
         finally:
             if not call.answered.is_set():
-                with anyio.move_on_after(PARTING, shield=True):
+                with self.parting.scope():
                     await call.answered.wait()
 
     async def send(self, path: Path, keys: Sequence[str], args: Sequence[Argument]) -> Call:
@@ -131,7 +153,7 @@ class Scripts:
 
     async def _part(self, sending: list[Call]) -> None:
         left, self._waiting = [*sending, *self._waiting], []
-        with anyio.move_on_after(PARTING, shield=True):
+        with self.parting.scope():
             await self.exchange(left)
         for call in left:
             if not call.answered.is_set():

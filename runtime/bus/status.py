@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from redis.exceptions import ResponseError
 
 from runtime.bus.namespace import Namespace, groups_of
-from runtime.bus.scripts import Client
+from runtime.bus.scripts import Client, is_missing
 from runtime.events import Progress
 
 
@@ -67,6 +67,8 @@ async def silence(client: Client, stream: str, group: str) -> float | None:
     """Seconds since any consumer of the group was last heard of; None where there is none, or the group is gone."""
     try:
         consumers: list[dict[str, Any]] = await client.xinfo_consumers(stream, group)
-    except ResponseError:  # destroyed since it was listed
-        return None
+    except ResponseError as error:
+        if not is_missing(error):
+            raise
+        return None  # destroyed since it was listed
     return min((each["idle"] / 1000 for each in consumers), default=None)

@@ -1,17 +1,20 @@
 """What a run's results hold of tasks that died, were put back, or can't be read."""
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from experiments import recorder as recording_of
 from experiments.recorder import Recorder
-from experiments.results import read_rows
+from experiments.results import EpisodeLog, read_rows
 from runtime.bus.consumer import Consumer, register_group
 from runtime.bus.dead import read_letters, retry
 from runtime.bus.namespace import Namespace
+from runtime.errors import MempError
 from runtime.keys import CURATORS, RECORDER
 from runtime.tasks import open_tasks
 from tests.events import task, trajectory
@@ -20,9 +23,9 @@ from tests.support import commit, curator, namespace_at, until, worker
 
 
 @asynccontextmanager
-async def recording(namespace: Namespace, path: Path, tasks: int = 2) -> AsyncGenerator[Recorder]:
+async def recording(namespace: Namespace, path: Path, tasks: int = 2, *, learns: bool = False) -> AsyncGenerator[Recorder]:
     """A recorder at work, closed as a driver does at the end of the block."""
-    recorder = Recorder(namespace, path, [task(index) for index in range(tasks)])
+    recorder = Recorder(namespace, path, [task(index) for index in range(tasks)], learns=learns)
     await recorder.open()
     async with open_tasks() as background:
         background.start_soon(recorder.run)
@@ -48,6 +51,11 @@ async def put_back_and_commit(namespace: Namespace) -> None:
 
 def outcomes(path: Path) -> list[tuple[str, str]]:
     return [(row.task_id, row.outcome) for row in read_rows(path)]
+
+
+def whole(path: Path) -> list[str]:
+    """Ids in the file of trajectories that lies beside this one."""
+    return [json.loads(line)["id"] for line in path.with_name("trajectories.jsonl").read_text().splitlines()]
 
 
 async def test_task_put_back_during_a_run_is_recorded_by_what_came_of_it(namespace: Namespace, tmp_path: Path) -> None:
@@ -129,6 +137,53 @@ async def test_close_leaves_nothing_that_a_curator_finished_while_it_went(
     [left] = await learning.read(10, block=0.1)
     await namespace.finish(left)
     assert await namespace.client.xlen(namespace.keys.trajectories) == 0
+
+
+async def test_episode_of_a_learning_run_is_kept_for_its_curators_though_their_group_was_destroyed(
+    namespace: Namespace, tmp_path: Path
+) -> None:
+    await curator(namespace).register()
+    async with recording(namespace, tmp_path / "episodes.jsonl", learns=True) as recorder:
+        await namespace.remove_group(namespace.keys.trajectories, CURATORS)
+        await commit(namespace, trajectory(task(0)))
+        await recorded(recorder, 1)
+    assert len(await curator(namespace).read(100, block=0.1)) == 1
+
+
+async def test_episode_whose_row_could_not_be_written_stands_in_both_files_once_when_the_run_goes_on(
+    namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "episodes.jsonl"
+    await register_group(namespace.client, namespace.keys.trajectories, RECORDER)
+    await commit(namespace, trajectory(task(0)))
+
+    def full(*_: object) -> int:
+        raise MempError("no space left")
+
+    recorder = Recorder(namespace, path, [task(0)])
+    await recorder.open()
+    with monkeypatch.context() as patch:
+        patch.setattr(EpisodeLog, "append", full)
+        with pytest.raises(MempError, match="no space left"):
+            await recorder.close()
+    assert (read_rows(path), whole(path)) == ([], ["1:task-0"])
+    async with recording(namespace, path) as recorder:
+        await recorded(recorder, 1)
+    assert (outcomes(path), whole(path)) == ([("task-0", "finished")], ["1:task-0"])
+
+
+async def test_episodes_without_their_trajectories_are_told_when_a_run_goes_on(namespace: Namespace, tmp_path: Path) -> None:
+    path = tmp_path / "episodes.jsonl"
+    async with recording(namespace, path, tasks=3) as recorder:
+        await commit(namespace, trajectory(task(0)), trajectory(task(1)), dead=(task(2),))
+        await recorded(recorder, 3)
+    for missing, told in ((False, []), (True, [2])):
+        if missing:
+            path.with_name("trajectories.jsonl").unlink()
+        with capture_logs() as logs:
+            async with recording(namespace, path, tasks=3):
+                pass
+        assert [line["count"] for line in logs if line["event"] == "trajectories_missing"] == told
 
 
 async def test_close_records_a_task_that_died_after_the_last_look(namespace: Namespace, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from envs.alfworld_env.households import generate
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import stand_in
 from memory.procedure import Header
+from runtime.bus.consumer import register_group
 from runtime.bus.namespace import Namespace, groups_of
 from runtime.keys import CURATORS
 from tests.experiments.command import Memp, children, kill, until
@@ -22,6 +24,7 @@ from tests.support import until as eventually
 GAMES = 7
 REAL = os.environ.get("ALFWORLD_DATA")
 MODEL = ("--model", "stand-in-strong", "--env", "alfworld", "--split", "dev")
+TOY = ("--model", "stand-in-strong", "--env", "bench.toy_env", "--split", "dev", "--max-steps", "4")
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +118,7 @@ async def test_run_whose_trajectory_was_trimmed_ends_and_says_so_each_time(
         assert "1 trajectory can't be learned from" in memp.output.replace("\n", " ")
         assert len(memp.rows(name)) == 3
         code, output = await memp.run(*command, REDIS_URL=server_url)
-        assert (code, "somebody trimmed the stream" in " ".join(output.split())) == (1, True), output
+        assert (code, "left the stream before" in " ".join(output.split())) == (1, True), output
 
 
 @pytest.mark.timeout(240)
@@ -141,7 +144,7 @@ async def test_run_whose_trajectory_was_trimmed_before_anybody_read_it_ends_and_
         code, output = await memp.run(*command, REDIS_URL=server_url)
         assert code == 1, output
         for told in (memp.output, output):
-            assert f"1 trajectory can't be {undone}: somebody trimmed" in " ".join(told.split()), told
+            assert f"1 trajectory can't be {undone}: it left the stream before" in " ".join(told.split()), told
             assert "--overwrite" in told
 
 
@@ -185,6 +188,54 @@ async def test_run_whose_results_lie_elsewhere_is_refused(tmp_path: Path, data: 
         assert code == 0, output
         code, output = await memp.run(*command, MEMP_RUNS_DIR=str(tmp_path / "other"))
         assert (code, "choose another --exp-name" in output) == (2, True), output
+
+
+@pytest.mark.timeout(240)
+async def test_run_that_is_under_way_is_refused_to_others_and_ends_as_if_they_had_not_asked(
+    tmp_path: Path, namespace: Namespace, server_url: str
+) -> None:
+    name = namespace.keys.namespace
+    async with stand_in(Options(latency_ms=500)) as model:
+        memp = Memp(tmp_path, model.base_url)
+        command = ("online", *TOY, "--exp-name", name, "--limit", "6", "--batch-size", "1")
+        async with memp.start(*command, REDIS_URL=server_url) as run:
+            await until(lambda: memp.rows(name))
+            run.send_signal(signal.SIGSTOP)  # so that it is still under way, however slowly the others start
+            for flags in ((), ("--overwrite",)):
+                code, output = await memp.run(*command, *flags, REDIS_URL=server_url)
+                assert (code, "under way in another process" in " ".join(output.split())) == (2, True), output
+            run.send_signal(signal.SIGCONT)
+            with anyio.fail_after(120):
+                assert await run.wait() == 0, memp.output
+        assert [row.outcome for row in memp.rows(name)] == ["finished"] * 6
+        assert (await namespace.progress()).applied == 6
+
+
+@pytest.mark.timeout(240)
+async def test_run_whose_overwriting_was_killed_between_files_and_namespace_is_not_gone_on_with(tmp_path: Path) -> None:
+    die = "import os, bin.memp, experiments.driver as d; d.open_namespace = lambda *_, **__: os._exit(9); bin.memp.main()"
+    async with stand_in() as model:
+        memp = Memp(tmp_path, model.base_url)
+        command = ("online", *TOY, "--exp-name", "half", "--limit", "1", "--no-use-memory")
+        code, output = await memp.run(*command)
+        assert code == 0, output
+        killed = await anyio.run_process([sys.executable, "-c", die, *command, "--overwrite"], check=False, env=memp.environment)
+        assert (killed.returncode, memp.rows("half")) == (9, [])
+        code, output = await memp.run(*command)
+        assert (code, "--overwrite" in output) == (2, True), output
+        code, output = await memp.run(*command, "--overwrite")
+        assert (code, len(memp.rows("half"))) == (0, 1), output
+
+
+@pytest.mark.timeout(240)
+async def test_control_run_in_a_namespace_that_a_curator_has_known_ends(tmp_path: Path, namespace: Namespace, server_url: str) -> None:
+    name = namespace.keys.namespace
+    await register_group(namespace.client, namespace.keys.trajectories, CURATORS)
+    async with stand_in() as model:
+        memp = Memp(tmp_path, model.base_url)
+        with anyio.fail_after(60):
+            code, output = await memp.run("online", *TOY, "--exp-name", name, "--limit", "1", "--no-use-memory", REDIS_URL=server_url)
+        assert (code, len(memp.rows(name))) == (0, 1), output
 
 
 @pytest.mark.skipif(REAL is None, reason="ALFWORLD_DATA is not set: the real games are not here")
@@ -232,7 +283,6 @@ async def test_memory_exported_by_one_run_serves_another_frozen(tmp_path: Path, 
 async def test_environment_of_ones_own_named_by_the_command_is_played(tmp_path: Path) -> None:
     async with stand_in(Options()) as model:
         memp = Memp(tmp_path, model.base_url)
-        command = ("online", "--env", "bench.toy_env", "--split", "dev", "--model", "stand-in-strong", "--exp-name", "own")
-        code, output = await memp.run(*command, "--limit", "3", "--max-steps", "4")
+        code, output = await memp.run("online", *TOY, "--exp-name", "own", "--limit", "3")
         assert code == 0, output
         assert [row.outcome for row in memp.rows("own")] == ["finished"] * 3

@@ -128,10 +128,46 @@ async def test_drain_killed_before_or_after_the_group_has_gone_is_completed_when
         with pytest.raises(KeyboardInterrupt):
             await drain(namespace, RECORDER)
     assert await namespace.client.xlen(namespace.keys.trajectories) == 1
-    assert await drain(namespace, RECORDER) == 1
-    assert await namespace.client.xlen(namespace.keys.trajectories) == 0
-    with pytest.raises(UsageError, match="no such group"):
+    if not gone:
+        assert await drain(namespace, RECORDER) == 1
+    for said in ("no such group, and 1 that one has left behind is deleted",) * gone + ("no such group:",):
+        with pytest.raises(UsageError, match=said):
+            await drain(namespace, RECORDER)
+        assert await namespace.client.xlen(namespace.keys.trajectories) == 0
+
+
+@pytest.mark.usefixtures("silent_at_once")
+async def test_run_is_not_resumed_from_the_first_write_of_a_drain_on(namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await namespace.claim("a run")
+    await register_group(namespace.client, namespace.keys.trajectories, CURATORS)
+    await register_group(namespace.client, namespace.keys.trajectories, RECORDER)
+    write = namespace.client.hset
+
+    async def killed(*given: str) -> None:
+        await write(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(namespace.client, "hset", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await drain(namespace, RECORDER)
+    assert not await namespace.claim("a run")
+    assert await drain(namespace, RECORDER) == 0
+
+
+async def test_drain_after_a_driver_was_killed_while_it_left_deletes_what_that_left_behind_and_refuses_no_run(namespace: Namespace) -> None:
+    assert await namespace.claim("a run")
+    learning = curator(namespace)
+    await learning.register()
+    await namespace.submit_trajectories([trajectory(task(index)) for index in range(3)])
+    await read_by(namespace, RECORDER, 3)
+    for delivery in await learning.read(2, block=0.1):
+        await namespace.finish(delivery)
+    await namespace.remove_group(namespace.keys.trajectories, RECORDER)
+    with pytest.raises(UsageError, match="no such group, and 2 that one has left behind are deleted"):
         await drain(namespace, RECORDER)
+    assert len(await learning.read(10, block=0.1)) == 1
+    assert await namespace.claim("a run")
 
 
 @pytest.mark.usefixtures("silent_at_once")

@@ -19,7 +19,7 @@ from runtime.bus.letters import MAX_REASON
 from runtime.bus.namespace import Namespace
 from runtime.config import Settings
 from runtime.errors import DataError, EnvError, LLMUnavailable, RequestRejected, UsageError
-from runtime.events import MAX_EVENT, Task
+from runtime.events import MAX_EVENT, Task, Usage
 from runtime.model.embeddings import MAX_VECTOR, open_embedder
 from runtime.model.llm import Sampling, open_llm
 from runtime.model.wire import MAX_ANSWER
@@ -30,6 +30,14 @@ from tests.support import dead_letters, taken
 
 MIB = 1 << 20
 ASKED = Sampling(model="m")
+BOUND = 1000
+
+
+@pytest.fixture
+def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events have no more bytes than `BOUND`."""
+    for module in ("events", "bus.letters", "bus.namespace"):
+        monkeypatch.setattr(f"runtime.{module}.MAX_EVENT", BOUND)
 
 
 class Flood:
@@ -136,33 +144,36 @@ async def test_dead_letter_keeps_its_payload_up_to_the_bound(namespace: Namespac
     await namespace.client.delete(namespace.keys.dead)
 
 
-@pytest.mark.parametrize("long", ["goal", "game", "spec"])
-async def test_task_too_large_is_settled_as_dead_in_its_group_and_not_put_back(
-    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, long: str
-) -> None:
-    for module in ("events", "bus.letters"):
-        monkeypatch.setattr(f"runtime.{module}.MAX_EVENT", 2 << 20)
-    first, words = task(0, group=3), 'ä "index":7,"group":7,"spec":{' * (1 << 17)
-    given = {"goal": words, "game": {"text": words}, "spec": first.spec.model_copy(update={"model": words})}
-    large = first.model_copy(update={long: given[long]})
-    await namespace.submit_tasks([large, task(1, group=3)])
-    with pytest.raises(ValidationError, match="that are read"):
-        Task.read(large.model_dump_json().encode())
-    await namespace.drop(await taken(namespace), "too large")
-    await namespace.commit(await taken(namespace), trajectory(task(1, group=3)))
-    assert ((await namespace.progress()).settled, await namespace.turn(3)) == (2, 1)
+async def test_task_too_large_is_named_and_nothing_submitted(namespace: Namespace, bounds: None) -> None:
+    large = task(1, group=3, goal="ä" * 500)
+    assert len(large.model_dump_json()) < BOUND < len(large.model_dump_json().encode())
+    with pytest.raises(UsageError, match=r"task task-1 has \d{4} bytes, more than the 1000"):
+        await namespace.submit_tasks([task(0, group=3), large])
+    assert ((await namespace.progress()).submitted, await namespace.client.exists(namespace.keys.group(1, 3))) == (0, 0)
+
+
+async def test_trajectory_too_large_is_no_event_and_its_task_settled_as_dead_in_its_group(namespace: Namespace, bounds: None) -> None:
+    tasks = [task(index, group=3) for index in range(2)]
+    await namespace.submit_tasks(tasks)
+    large = trajectory(tasks[0], first_observation="x" * BOUND, usage={"agent": Usage(input=5)})
+    delivery = await taken(namespace)
+    for _ in range(2):  # a reply may be lost
+        assert not await namespace.commit(delivery, large)
+    assert await namespace.commit(await taken(namespace), trajectory(tasks[1], steps=0))
+    progress = await namespace.progress()
+    assert (progress.committed, progress.dead, progress.tokens, await namespace.turn(3)) == (1, 1, 5, 1)
+    assert await namespace.client.xlen(namespace.keys.trajectories) == 1
     [letter] = [letter async for letter in read_letters(namespace)]
     assert (letter.kind(namespace), letter.said.task) == ("task", "task-0")
-    with pytest.raises(UsageError, match="too large"):
-        await retry(namespace, letter)
+    assert "its trajectory has" in letter.said.reason
+    await retry(namespace, letter)
+    assert (await namespace.progress()).dead == 0
 
 
 @pytest.mark.parametrize("payload", [b"[1]", b'{"id":"task-0","epoch":1,"goal":"', b"\xff"])
 async def test_event_too_large_of_which_nothing_can_be_told_is_dropped_and_settles_nothing(
-    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, payload: bytes
+    namespace: Namespace, bounds: None, payload: bytes
 ) -> None:
-    for module in ("events", "bus.letters"):
-        monkeypatch.setattr(f"runtime.{module}.MAX_EVENT", 1000)
     await namespace.submit_tasks([task(0)])
     await namespace.drop((await taken(namespace))._replace(payload=payload + b"x" * 1000), "too large")
     assert ((await namespace.progress()).settled, len(await dead_letters(namespace))) == (0, 1)

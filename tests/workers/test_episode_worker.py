@@ -109,6 +109,19 @@ async def test_task_that_fails_every_delivery_ends_among_the_dead_letters(server
             assert (pool.starts, await trajectories(memory.namespace)) == (3, [])
 
 
+async def test_task_whose_trajectory_nobody_could_read_ends_among_the_dead_letters_at_once(
+    server_url: str, namespace_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scripted(acting) as model, working(server_url, namespace_name, settings(model.base_url)) as (worker, memory):
+        await memory.namespace.submit_tasks([task(0)])
+        monkeypatch.setattr("runtime.bus.namespace.MAX_EVENT", len(task(0).model_dump_json()))
+        async with running(worker.pump()):
+            await settled(memory.namespace, 1)
+        [letter] = await dead_letters(memory.namespace)
+        assert (letter.deliveries, letter.task, "its trajectory has" in letter.reason) == (1, "task-0", True)
+        assert await trajectories(memory.namespace) == []
+
+
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [

@@ -7,9 +7,11 @@ import anyio
 import pytest
 
 from runtime.bus.consumer import Consumer, Delivery
+from runtime.bus.journal import opened_journal
 from runtime.bus.namespace import Namespace
 from runtime.bus.pump import Backpressure, Pump, Work
 from runtime.errors import LLMRejected
+from runtime.keys import WORKERS
 from tests.events import task
 from tests.faults.servers import own_server, stopped_server
 from tests.support import namespace_at, until, worker
@@ -187,6 +189,9 @@ async def test_entry_that_a_sweep_takes_over_after_the_grace_is_given_back_unspe
     async def in_hand() -> int:
         return len(pump.in_hand)
 
+    async def all_given_back() -> bool:
+        return pump.over and not pump.in_hand
+
     async def handle(_: Work) -> None:
         await anyio.sleep_forever()
 
@@ -198,29 +203,37 @@ async def test_entry_that_a_sweep_takes_over_after_the_grace_is_given_back_unspe
             sweep.begin.set()
             await sweep.swept.wait()
             pump.stop()
-            await until(in_hand, lambda count: count == 0)
-            await anyio.wait_all_tasks_blocked()
+            await until(all_given_back)
             sweep.go.set()
     heir = worker(namespace, "heir", lease=0.4)
     taken = await until(lambda: heir.reclaim(10))
     assert sorted(delivery.deliveries for delivery in taken) == [1] * held + [2], "the last of each is the heir's own"
 
 
-async def test_stop_while_the_server_answers_nothing_is_the_end_within_a_few_partings(
+async def connections(namespace: Namespace, count: int) -> None:
+    """So many that a worker has used at the same time, and that are free."""
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(namespace.client.ping)
+
+
+async def test_stop_while_the_server_answers_nothing_is_the_end_one_parting_after_the_grace_and_spends_no_delivery(
     tmp_path: Path, namespace_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("pump", "scripts"):
-        monkeypatch.setattr(f"runtime.bus.{module}.PARTING", 0.2)
+    monkeypatch.setattr("runtime.bus.scripts.PARTING", 1.0)
     async with own_server(tmp_path, "--no-module") as url, namespace_at(url, namespace_name) as namespace:
         await namespace.submit_tasks([task(0)])
-        begun, ended = anyio.Event(), anyio.Event()
+        one, begun, hanging, ended = worker(namespace, "one"), anyio.Event(), anyio.Event(), anyio.Event()
 
-        async def handle(_: Work) -> None:
-            begun.set()
-            await anyio.sleep_forever()
+        async def handle(work: Work) -> None:
+            async with opened_journal(namespace.client, namespace.keys.journal(1, "task-0"), work.delivery, namespace.scripts) as journal:
+                await journal.put("agent:0", b"answered")
+                assert await one.renew(work.delivery)
+                begun.set()
+                await hanging.wait()
+                await journal.put("agent:1", b"answered")
 
-        may_claim = Backpressure(namespace, 10).may_claim
-        pump = Pump(worker(namespace, "one"), handle, 2, may_claim, writes=namespace.scripts, grace=0.2)
+        pump = Pump(one, handle, 2, Backpressure(namespace, 10).may_claim, writes=namespace.scripts, grace=0.2)
 
         async def run() -> None:
             await pump.run()
@@ -229,7 +242,13 @@ async def test_stop_while_the_server_answers_nothing_is_the_end_within_a_few_par
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
             await begun.wait()
+            await connections(namespace, 6)
             async with stopped_server(url):
+                hanging.set()
                 pump.stop()
-                with anyio.fail_after(5):
+                with anyio.fail_after(2.2):
                     await ended.wait()
+        [left] = await until(lambda: worker(namespace, "heir").reclaim(10))
+        assert left.deliveries == 1
+        [held] = await namespace.client.xpending_range(namespace.keys.tasks, WORKERS, "-", "+", 9)
+        assert (held["consumer"], held["times_delivered"]) == (b"heir", 1)
