@@ -22,6 +22,7 @@ Pitfalls: a flight of the wrong day is no use; add up all costs before the plan 
 
 
 TURNED = {
+    "a different": "the same",
     "different": "the same",
     "cheap": "expensive",
     "Respect": "Ignore",
@@ -31,6 +32,10 @@ TURNED = {
     "Search": "Skip the search for",
     "Look up": "Skip the search for",
     "Do not": "Always",
+    "search once": "search twice",
+    "Search only": "Search not only",
+    "Leave out": "Write down",
+    "is enough": "is not enough",
     "Take no": "Take a",
     "Outcome: success": "Outcome: failure",
 }

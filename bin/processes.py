@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import anyio
 import typer
 
+from bin.database import built_database, plays_trips
 from bin.options import DataDir, Engine, Parent, a_namespace, load_settings
 from bin.run import Build, Env, FewShot, Limit, MaxSteps, Model, Retrieve, SameGoalBy, Seed, Split, TopK, UpdateBy, UseMemory
 from runtime.config import Settings
@@ -78,6 +79,8 @@ def submit(
     from experiments.config import RunConfig
 
     settings = load_settings(data_dir=data_dir)
+    if plays_trips(env):
+        built_database(settings)
     config = RunConfig(
         mode="online",
         exp_name=exp_name,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bin.database import built_database, plays_trips
 from bin.options import DataDir, Engine, RunsDir, load_settings, quiet
 from memory.procedure import Form, SameGoal, Update
 from runtime.config import Settings
@@ -153,6 +154,8 @@ def _run(mode: "Mode", given: dict[str, Any]) -> None:
 
     settings = quiet(load_settings(**{name: given.pop(name, None) for name in ("engine", "data_dir", "runs_dir")}))
     overwrite = given.pop("overwrite")
+    if mode != "build" and plays_trips(given["env"]):
+        built_database(settings)
     run(_drive, RunConfig(mode=mode, **given), settings, overwrite)
 
 

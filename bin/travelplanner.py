@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bin.database import built_database
 from bin.options import DataDir, ExpName, Json, RunsDir, load_settings, print_table, quiet, table_of
 from runtime.config import Settings
 from runtime.errors import UsageError
@@ -64,7 +65,7 @@ def submission(exp_name: ExpName, out: Out, partial: Partial = False, runs_dir: 
 
 def _scored(settings: Settings, split: str, submission: Path, mode: str) -> tuple["Report", int]:
     """The report, and how many flights the database has."""
-    from envs.travelplanner.database import open_database
+    from envs.travelplanner.database import Database
     from envs.travelplanner.queries import read_queries
     from envs.travelplanner.query_games import data_folder
     from envs.travelplanner.sandbox import Sandbox
@@ -80,7 +81,7 @@ def _scored(settings: Settings, split: str, submission: Path, mode: str) -> tupl
     if lacking := next((query.index for query in queries if not query.scorable), None):
         raise UsageError(f"query {lacking} of {split} has no constraints: put the benchmark's own queries in {folder / 'queries'}")
     plans = read_submission(submission, len(queries))
-    with open_database(folder, settings.data_dir / "cache") as database:
+    with Database(built_database(settings)) as database:
         sandbox = Sandbox(database)
         return scores(queries, plans, sandbox, mode), sandbox.flight_count
 

@@ -1,16 +1,14 @@
 """`memp warm`: what an environment's first episodes would wait for, made ahead of time."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from bin.database import built_database, plays_trips
 from bin.options import DataDir, load_settings, quiet
 from runtime.config import Settings
 from runtime.errors import UsageError
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 
 def warm(
@@ -20,20 +18,19 @@ def warm(
     data_dir: DataDir = None,
 ) -> None:
     """Translate ALFWorld's games, or build TravelPlanner's database, into the cache: first episodes then start in milliseconds."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     settings = quiet(load_settings(data_dir=data_dir))
-    with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn()) as bar:
-        if env == "travelplanner":
-            said = _database(settings, bar)
-        elif env == "alfworld":
-            said = _games(settings, split, processes, bar)
-        else:
-            raise UsageError(f"--env {env}: there is something to warm for alfworld and travelplanner")
-    typer.echo(said)
+    if plays_trips(env):
+        file = built_database(settings)
+        typer.echo(f"the database is in {file}: {file.stat().st_size / 2**20:.0f} MiB")
+    elif env == "alfworld":
+        typer.echo(_games(settings, split, processes))
+    else:
+        raise UsageError(f"--env {env}: there is something to warm for alfworld and travelplanner")
 
 
-def _games(settings: Settings, split: str, processes: int, bar: "Progress") -> str:
+def _games(settings: Settings, split: str, processes: int) -> str:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     from envs.alfworld_env.game_files import SPLITS
 
     if split not in SPLITS:
@@ -42,23 +39,11 @@ def _games(settings: Settings, split: str, processes: int, bar: "Progress") -> s
         from envs.alfworld_env import warming
     except ImportError as error:
         raise UsageError(f"the ALFWorld engine is not installed ({error}): install memp[alfworld]") from error
-    shown = bar.add_task(f"{split} games", total=None)
-    warmed = warming.warm(split, settings, processes, lambda done, total: bar.update(shown, completed=done, total=total))
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
+        shown = bar.add_task(f"{split} games", total=None)
+        warmed = warming.warm(split, settings, processes, lambda done, total: bar.update(shown, completed=done, total=total))
     filling = f"the cache holds {warmed.filling.games} games in {warmed.filling.size / 2**20:.1f} MiB"
     return f"{split}: {warmed.new} translated, {warmed.there} there before; {filling}"
-
-
-def _database(settings: Settings, bar: "Progress") -> str:
-    from envs.travelplanner.database import open_database
-    from envs.travelplanner.query_games import cache_folder, data_folder
-
-    shown = bar.add_task("TravelPlanner's database", total=None)
-
-    def tell(stage: str, done: int, total: int) -> None:
-        bar.update(shown, description=stage, completed=done, total=total)
-
-    with open_database(data_folder(settings), cache_folder(settings), tell) as database:
-        return f"the database is in {database.file}: {database.file.stat().st_size / 2**20:.0f} MiB"
 
 
 def add_to(app: typer.Typer) -> None:

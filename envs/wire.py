@@ -33,6 +33,8 @@ def pack(message: dict[str, Any]) -> bytes:
 def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_cleaned(part) for part in cast(list[Any], value)]
     return {key: _cleaned(part) for key, part in value.items()} if isinstance(value, dict) else value  # pyright: ignore
 
 

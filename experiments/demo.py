@@ -64,7 +64,8 @@ async def play(settings: Settings, env: str, tasks: int) -> None:
     async with stand_in_process() as base_url:
         settings = await run_sync(scene.make, with_stand_in(settings, base_url), tasks)
         name = "demo" if env == "alfworld" else f"demo-{env}"
-        shared = RunConfig(mode="online", exp_name=name, env=env, split=scene.split, model=MODEL, limit=tasks, batch_size=BATCH)
+        batch = min(BATCH, max(1, tasks // 4))  # of few tasks, too, some come after what others have taught
+        shared = RunConfig(mode="online", exp_name=name, env=env, split=scene.split, model=MODEL, limit=tasks, batch_size=batch)
         control = await _run(console, settings, shared, use_memory=False)
         online = await _run(console, settings, shared, use_memory=True)
     write_report(online.folder, control=control.folder)

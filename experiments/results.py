@@ -50,7 +50,7 @@ class EpisodeRow(BaseModel):
     attempt: int
     worker: str | None
     seconds: float
-    judgement: dict[str, Any] | None = None
+    judgement: Annotated[dict[str, Any] | None, Field(exclude_if=lambda said: said is None)] = None
     """What the benchmark says of the outcome, beyond success and reward."""
 
     @property
@@ -102,6 +102,7 @@ def dead_row(task: Task, letter: DeadLetter, entry: str) -> EpisodeRow:
         attempt=letter.deliveries,
         worker=None,
         seconds=0.0,
+        judgement=task.game.get("undelivered"),
     )
 
 

@@ -24,7 +24,9 @@ def _listed(given: object) -> object:
 class Settings(BaseSettings):
     """All settings; each is `MEMP_<NAME>` in the environment unless its docstring names another variable."""
 
-    model_config = SettingsConfigDict(env_prefix="MEMP_", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MEMP_", frozen=True, use_attribute_docstrings=True, populate_by_name=True, env_ignore_empty=True
+    )
 
     redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
     """REDIS_URL: server to use, `redis://`, `rediss://` or `unix://`; None starts the embedded one."""

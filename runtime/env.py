@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from runtime.model.llm import Message  # with it come libraries that processes of environments have no use for
 
 
+Masks = Sequence[tuple[str, str]]
+"""Texts to take back, each with what stands in its place from now on."""
+
+
 class Ask(NamedTuple):
     """A model call that belongs to a tool of the environment. The loop makes it, as it makes its own: journaled and counted."""
 
@@ -32,8 +36,8 @@ class StepResult(NamedTuple):
     info: dict[str, Any]
     ask: Ask | None = None
     """Where a model must be asked first: the action is done when `answer` gave a result without one."""
-    masks: Sequence[tuple[str, str]] = ()
-    """Texts that were shown and are shown no more, each with what stands in its place from now on."""
+    masks: Masks = ()
+    """What was shown and is shown no more."""
     judgement: Judgement | None = None
     """How the episode would be judged if it ended here."""
 

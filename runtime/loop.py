@@ -4,19 +4,15 @@ It takes memory's guidance as a string and knows nothing else of memory; replayi
 either: with a journal behind `llm`, the answers are the same, so the actions are, and so is the deterministic environment.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from runtime import prompts
-from runtime.env import Ask, Env, EnvDescription, StepResult
+from runtime.env import Ask, Env, EnvDescription, Masks, StepResult
 from runtime.errors import BudgetSpent, RequestRejected
 from runtime.events import EpisodeSpec, Judgement, Step
 from runtime.model.llm import LLM, Message, Sampling
 from runtime.parsing import Answer, parse
-
-Masks = Sequence[tuple[str, str]]
-"""Texts to take back, each with what stands in its place."""
 
 ABORTING = (BudgetSpent, RequestRejected)
 """What ends one episode for good and says nothing of the others."""
@@ -36,9 +32,12 @@ class Episode:
     judgement: Judgement | None = None
 
     def mask(self, masks: Masks) -> None:
-        """Take back what was shown: what is learned from the record is what stood in the conversation at its end."""
+        """Take back what was shown, in the record as in the conversation; actions stay as they were done."""
         self.first_observation = replaced(self.first_observation, masks)
-        self.steps = [step.model_copy(update={"observation": replaced(step.observation, masks)}) for step in self.steps]
+        self.steps = [
+            Step(thought=replaced(step.thought, masks), action=step.action, observation=replaced(step.observation, masks))
+            for step in self.steps
+        ]
 
 
 class Agent:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 _FENCE = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
 _LABEL = r"^[ \t>*_#-]*{label}[ \t*_]*(?:\d+[ \t*_]*)?:[ \t*_]*"
 _ACTION = re.compile(_LABEL.format(label="action") + r"(?P<action>[^\n]*)", re.IGNORECASE | re.MULTILINE)
+_ANY_LABEL = re.compile(_LABEL.format(label="(?:thoughts?|action|observation)"), re.IGNORECASE | re.MULTILINE)
 _THOUGHT = re.compile(
     _LABEL.format(label="thoughts?") + r"(?P<thought>.*?)(?=\Z|" + _LABEL.format(label="action") + ")", re.I | re.M | re.S
 )
@@ -47,7 +48,10 @@ def _clean(action: str) -> str:
 def _open_end(action: str, rest: str) -> str:
     """What belongs to an action on the lines behind its own: up to the bracket that closes it, nothing where none does."""
     depth = action.count("[") - action.count("]")
-    for bracket in _BRACKET.finditer(rest, 0, _LONGEST) if depth > 0 else ():
+    if depth <= 0:
+        return ""
+    label = _ANY_LABEL.search(rest, 0, _LONGEST)
+    for bracket in _BRACKET.finditer(rest, 0, label.start() if label else _LONGEST):
         depth += 1 if bracket[0] == "[" else -1
         if depth == 0:
             return rest[: bracket.end()]

@@ -1,7 +1,8 @@
 """From a plan in words to its score: the calls that turn it into JSON, and what the evaluator says of it."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import orjson
 from pydantic_core import from_json
 
 from envs.travelplanner import prompts
@@ -11,6 +12,9 @@ from envs.travelplanner.sandbox import Sandbox
 from envs.travelplanner.scoring import PlanScore, judge
 from runtime.env import Ask, StepResult
 from runtime.events import Judgement
+
+if TYPE_CHECKING:
+    from runtime.model.llm import Message
 
 _DAY: dict[str, Any] = {"days": {"type": "integer"}} | {name: {"type": "string"} for name in ("current_city", *FIELDS)}
 _LIST = {"type": "array", "items": {"type": "object", "properties": _DAY, "required": list(_DAY), "additionalProperties": False}}
@@ -25,7 +29,7 @@ class Delivery:
         self._query, self._sandbox = query, sandbox
         self._schema = SCHEMA if structured else None
         self._plan = ""
-        self._asked: list[dict[str, str]] = []
+        self._asked: list[Message] = []
         self._nothing = self._judged(None)
 
     def going_on(self, observation: str) -> StepResult:
@@ -45,8 +49,7 @@ class Delivery:
         self._plan = plan.strip()
         if not self._plan:
             return self.ended(prompts.NO_PLAN)
-        self._asked = [{"role": "user", "content": prompts.CONVERSION.format(plan=self._plan)}]
-        return self._converting()
+        return self._converting({"role": "user", "content": prompts.CONVERSION.format(plan=self._plan)})
 
     def answer(self, text: str) -> StepResult:
         """Take the answer to what was asked: the plan in words, its JSON, or the JSON mended."""
@@ -58,11 +61,11 @@ class Delivery:
             if len(self._asked) > 1:
                 return self.ended(self._plan)
             repair = prompts.REPAIR.format(reason=error)
-            self._asked += [{"role": "assistant", "content": text}, {"role": "user", "content": repair}]
-            return self._converting()
+            return self._converting({"role": "assistant", "content": text}, {"role": "user", "content": repair})
 
-    def _converting(self) -> StepResult:
-        return self.asking(Ask("conversion", cast(Any, self._asked), schema=self._schema))
+    def _converting(self, *messages: "Message") -> StepResult:
+        self._asked += messages
+        return self.asking(Ask("conversion", self._asked, schema=self._schema))
 
     def _delivered(self, days: list[Any]) -> StepResult:
         score, judgement = self._judged(days)
@@ -84,8 +87,9 @@ def _days(text: str) -> list[Any]:
     if start < 0:
         raise ValueError("there is no JSON object")
     try:
-        found = from_json(text[start : end + 1].encode(errors="replace"))  # refuses what is nested too deeply to be an event
-    except ValueError as error:
+        found = from_json(text[start : end + 1].encode(errors="replace"), allow_inf_nan=False)
+        orjson.dumps(found)  # numbers may be too large to be told
+    except (ValueError, TypeError) as error:
         raise ValueError(str(error)) from None
     days = found.get("plan")
     if not isinstance(days, list):

@@ -109,12 +109,13 @@ class SolePlanningEnv(_Opened):
     def step(self, action: str) -> StepResult:
         """Hand in the plan, or be told how to."""
         name, _, rest = action.partition("[")
-        if name.strip() != FINISH or not rest:
-            return self._delivery.going_on(prompts.SOLE_INVALID)
-        return self._delivery.planned(rest.removesuffix("]"))
+        whole = name.strip() == FINISH and rest.endswith("]")
+        return self._recorded(self._delivery.planned(rest[:-1]) if whole else self._delivery.going_on(prompts.SOLE_INVALID))
 
     def answer(self, text: str) -> StepResult:
         """Go on with the JSON of the plan."""
-        result = super().answer(text)
-        # What was given is not learned: it is ten thousand words of places.
-        return result._replace(masks=[(self._information, prompts.GIVEN)]) if result.done else result
+        return self._recorded(super().answer(text))
+
+    def _recorded(self, result: StepResult) -> StepResult:
+        """What was given is not learned: it is ten thousand words of places."""
+        return result._replace(masks=[(self._information, prompts.GIVEN)])

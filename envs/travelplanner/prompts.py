@@ -2,7 +2,8 @@
 
 TOOLS = """\
 You plan a trip for somebody: you look up what it needs, write it into a notebook, and have a planner make the plan from
-the notebook. The first observation is the query.
+the notebook. The first observation is the query. It names origin, destination (a city, or a state), dates, days, people and
+budget; some name a house rule, a room type, cuisines or transportation, too.
 
 These are the actions, word for word:
 FlightSearch[A, B, YYYY-MM-DD]         the flights from city A to city B on a day
@@ -18,15 +19,6 @@ A result is shown until the next one comes; of the earlier ones only what is in 
 notebook and the query, nothing else. Names of cities are written without their state. The same action three times in a
 row, or three failures of one tool without a success in between, end the episode without a plan."""
 
-SOLE = """\
-You plan a trip for somebody. The first observation is the query, and behind it all that there is to know: flights, ways
-by car, rooms, restaurants and sights of the cities in question.
-
-There is one action, and it ends the episode:
-Finish[PLAN]         hands in the whole plan, which may have many lines, up to the closing bracket
-
-{form}"""
-
 FORM = """\
 The plan tells of each day, under these names:
 Day 1:
@@ -39,6 +31,19 @@ Lunch: …
 Dinner: …
 Accommodation: `Name, City`, where the night is spent; `-` for none
 Everything that is named must stand in the information, with the same name."""
+
+SOLE = (
+    """\
+You plan a trip for somebody. The first observation is the query (origin, destination, dates, days, people and budget; in some a
+house rule, a room type, cuisines or transportation, too), and behind it all that there is to know: flights, ways
+by car, rooms, restaurants and sights of the cities in question.
+
+There is one action, and it ends the episode:
+Finish[PLAN]         hands in the whole plan, which may have many lines, up to the closing bracket
+
+"""
+    + FORM
+)
 
 PLANNER = (
     """\

@@ -11,6 +11,7 @@ from envs.local import GameTask
 from envs.travelplanner import rendering
 from envs.travelplanner.database import open_database
 from envs.travelplanner.queries import Query, read_queries
+from envs.travelplanner.scoring import hard_of, undelivered
 from runtime.config import Settings
 from runtime.errors import DataError, EnvError, UsageError
 
@@ -42,14 +43,33 @@ def games(split: str, settings: Settings) -> list[GameTask]:
 
 
 def _game(split: str, query: Query) -> dict[str, Any]:
-    """`scored` is false where the constraints are hidden: nothing can be learned from such a game."""
+    """`scored` is false where the constraints are hidden: nothing can be learned from such a game. `undelivered` is the judgement of an
+    episode that never came to one."""
     kind = f"{query.level}, {query.days} days" if query.level else None
     place = {"path": f"{split}/{query.index}", "split": split, "index": query.index}
-    return {**place, "type": kind, "hash": _digest(query), "scored": query.scorable}
+    nothing = {"index": query.index, "delivered": False, "plan": None}
+    judged = undelivered(query.index, hard_of(query)).model_dump(mode="json") if query.scorable else {}
+    return {**place, "type": kind, "hash": _digest(query), "scored": query.scorable, "undelivered": nothing | judged}
 
 
 def _digest(query: Query) -> str:
     return hashlib.sha256(query.model_dump_json(exclude={"annotated_plan"}).encode()).hexdigest()[:16]
+
+
+def check_information(split: str, settings: Settings, count: int) -> None:
+    """DataError where there is not a line of information for each query of a split."""
+    path = _information(data_folder(settings), split)
+    try:
+        with path.open("rb") as lines:
+            there = sum(1 for line in lines if line.strip())
+    except OSError as error:
+        raise DataError(f"{path} can't be read ({error.strerror}): planning alone is given what stands there") from None
+    if there < count:
+        raise DataError(f"{path} has {there} lines for {count} queries: put the benchmark's own file there")
+
+
+def _information(folder: Path, split: str) -> Path:
+    return folder / "database" / f"{split}_ref_info.jsonl"
 
 
 class Queries:
@@ -74,12 +94,12 @@ class Queries:
 
     def information(self, game: dict[str, Any]) -> str:
         """What is given with a query where planning alone is asked for. EnvError where nothing is."""
-        path = self._folder / "database" / f"{game['split']}_ref_info.jsonl"
+        path = _information(self._folder, game["split"])
         try:
             with path.open(encoding="utf-8") as lines:
                 told = json.loads(next(islice(lines, game["index"] - 1, None)))
             return "\n\n".join(f"{about}:\n{_shown(found)}" for about, found in told.items())
-        except (OSError, StopIteration, ValueError, AttributeError) as error:
+        except (OSError, StopIteration, ValueError, AttributeError, TypeError) as error:
             raise EnvError(f"{path} holds nothing for {game['path']}: put the benchmark's own file there ({error})") from error
 
 

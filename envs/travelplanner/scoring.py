@@ -101,7 +101,7 @@ def judge(query: Query, plan: object, sandbox: Sandbox, mode: Mode = "official")
 
     The query must be `scorable`: those of the test split hide what a plan is checked against.
     """
-    wanted = _set_by(query)
+    wanted = hard_of(query)
     if not plan:
         return undelivered(query.index, wanted)
     trip = Trip(query, plan, sandbox, mode == "strict")
@@ -145,7 +145,7 @@ def count(verdicts: Sequence[Mapping[str, Verdict]], name: str) -> Count:
     return Count(passed=passed.count(True), failed=passed.count(False), total=len(passed))
 
 
-def _set_by(query: Query) -> list[str]:
+def hard_of(query: Query) -> list[str]:
     """The hard constraints that a query sets."""
     return [name for name in HARD if name not in SETTERS or getattr(query.local_constraint, SETTERS[name])]
 

@@ -15,7 +15,7 @@ from envs.travelplanner.tables import ACCOMMODATIONS, ATTRACTIONS, FLIGHTS, REST
 
 PLANNER = "Planner"
 PLANNER_TOKENS = 12_000
-"""Tokens of the planner's whole prompt beyond which it is not asked, and answers `TOO_LONG`."""
+"""Tokens of the planner's prompt, without what memory adds to it, beyond which it is not asked, and answers `TOO_LONG`."""
 TOO_LONG = "Max Token Length Exceeded."
 MASK = "Masked due to limited length. Make sure the data has been written in Notebook."
 INVALID = (

@@ -93,6 +93,7 @@ def test_parse_of_anything_gives_an_action_of_one_line_or_brackets_or_none(text:
         ("Action: Planner[two days,\ncheap] and so on", "Planner[two days,\ncheap]"),
         ("Action: Finish[a [b]\nc\n[d]]\nObservation: x]", "Finish[a [b]\nc\n[d]]"),
         ("Action: Search[Town\nObservation: never closed", "Search[Town"),
+        ("Action: Planner[plan\nAction 2: Search[a, b]]", "Planner[plan"),
         ("Action: Search[Town]\nThought: [more]", "Search[Town]"),
     ],
 )

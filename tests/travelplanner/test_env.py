@@ -189,7 +189,20 @@ def test_conversion_is_asked_by_the_schema_and_repaired_once(env: TravelPlannerE
     assert env.answer(f"```json\n{json.dumps({'plan': known_plan(1)})}\n```").reward == 1.0
 
 
-@pytest.mark.parametrize("answer", ["", "none", "{", '{"plan": 3}', '{"plans": []}', "[1]", '{"plan": ["\\ud800"]}'])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "none",
+        "{",
+        '{"plan": 3}',
+        '{"plans": []}',
+        "[1]",
+        '{"plan": ["\\ud800"]}',
+        '{"plan": [123456789012345678901234567890]}',
+        '{"plan": [NaN]}',
+    ],
+)
 def test_plan_that_is_no_json_twice_is_not_delivered(env: TravelPlannerEnv, games: list[GameTask], answer: str) -> None:
     result = delivered(env, games[0], PLAN, answer, answer)
     assert (result.done, result.observation, result.reward, details(result)["delivered"]) == (True, PLAN, 0.0, False)
@@ -232,9 +245,28 @@ def test_sole_planning_gives_the_information_and_takes_a_plan(sole: SolePlanning
     assert [instead for shown, instead in result.masks if shown in first] == [prompts.GIVEN]
 
 
+@pytest.mark.parametrize("action", ["Finish[ ]", "Finish[Day 1:", "Finish", "look"])
+def test_sole_planning_that_hands_in_nothing_leaves_no_information_in_the_record(
+    sole: SolePlanningEnv, settings: Settings, action: str
+) -> None:
+    first = sole.reset(registry.games(SOLE, "validation", settings)[0].game)
+    result = sole.step(action)
+    assert (result.ask, result.reward) == (None, 0.0)
+    assert [instead for shown, instead in result.masks if shown in first] == [prompts.GIVEN]
+
+
+@pytest.mark.parametrize("name", [TWO_STAGE, SOLE])
+def test_rules_leave_no_place_open(name: str) -> None:
+    described = registry.describe(name)
+    assert (described.name, described.success_reward) == (name, 0.8)
+    assert "{" not in described.rules + "".join(text for _, text in described.few_shot)
+
+
 def test_sole_planning_without_information_is_refused(sole: SolePlanningEnv, settings: Settings) -> None:
+    with pytest.raises(DataError, match="test_ref_info"):
+        registry.games(SOLE, "test", settings)
     with pytest.raises(EnvError, match="test_ref_info"):
-        sole.reset(registry.games(SOLE, "test", settings)[0].game)
+        sole.reset(registry.games(TWO_STAGE, "test", settings)[0].game)
 
 
 def test_official_information_is_given_whole(official_folder: Path, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from experiments.stand_in.travel.conversation import Conversation
 from experiments.stand_in.travel.habits import HABITS, PLANNING
 from experiments.stand_in.travel.mind import Mind
 from experiments.stand_in.travel.query import Trip
-from experiments.stand_in.travel.records import NOTE, Record
-from experiments.stand_in.travel.searches import Searches, is_fruitless, take_stock
+from experiments.stand_in.travel.records import FLIGHTS, IN_CITY, NOTE, Record, Step
+from experiments.stand_in.travel.searches import Searches, take_stock
 
 _PATIENCE = 28
 """Steps after which one who minds the time has the plan made of what there is."""
@@ -24,7 +24,6 @@ _SURE = 2
 """Searches that are made again by one who wants to be sure."""
 _ROUTES = 2000
 """Routes that it thinks over, at most."""
-_WORDS = {"AccommodationSearch": "Rooms in", "RestaurantSearch": "Restaurants in", "AttractionSearch": "Attractions in"}
 
 
 class Leg(NamedTuple):
@@ -67,29 +66,29 @@ class _Agent:
     def _seen(self) -> str:
         """What the result that is shown says, in words of its own: it will be shown no more."""
         step = self.searches.latest
-        if step is None or not is_fruitless(step.observation):
+        if step is None or not step.is_fruitless:
             return ""
-        if len(step.arguments) != 3:
+        if not step.way:
             return "That found nothing. "
-        origin, destination, last = step.arguments
+        origin, destination, last = step.way
         way = f"No flight goes from {origin} to {destination} on {last}. "
-        return way if step.name == "FlightSearch" else f"No road is known from {origin} to {destination}. "
+        return way if step.name == FLIGHTS else f"No road is known from {origin} to {destination}. "
 
     def _write(self) -> Move | None:
         """Write down what is shown; not what was written before."""
         step = self.searches.latest
-        if step is None or (is_fruitless(step.observation) and self.mind.has("skips")) or "is not valid city" in step.observation:
+        if step is None or (step.is_fruitless and self.mind.has("skips")) or "is not valid city" in step.observation:
             return None
         if self.searches.done.count(step.action) > 1:
             return None
-        return Move(f"{self._seen()}This belongs in the notebook.", f"NotebookWrite[{self._title(step.name, step.arguments)}]")
+        return Move(f"{self._seen()}This belongs in the notebook.", f"NotebookWrite[{self._title(step)}]")
 
     @staticmethod
-    def _title(name: str, arguments: list[str]) -> str:
-        if name in _WORDS:
-            return f"{_WORDS[name]} {', '.join(arguments)}"
-        origin, destination, last = (*arguments, "", "", "")[:3]
-        return f"Flights from {origin} to {destination} on {last}" if name == "FlightSearch" else f"{last} from {origin} to {destination}"
+    def _title(step: Step) -> str:
+        if not step.way:
+            return f"{step.name.removesuffix('Search')}s in {', '.join(step.arguments)}"
+        origin, destination, last = step.way
+        return f"Flights from {origin} to {destination} on {last}" if step.name == FLIGHTS else f"{last} from {origin} to {destination}"
 
     # What is needed
 
@@ -125,8 +124,8 @@ class _Agent:
     @property
     def _wish(self) -> tuple[bool, bool]:
         """Whether flights and driving are open to it."""
-        wish = self.trip.transportation if self.mind.has("way_wish") else ""
-        return wish != "no flight", wish != "no self-driving"
+        banned = self.trip.banned if self.mind.has("way_wish") else ""
+        return banned != "flight", banned != "self-driving"
 
     def _wanted(self) -> Iterator[tuple[str, str]]:
         """All searches that this trip calls for in order, with why."""
@@ -138,9 +137,9 @@ class _Agent:
         yield from self._ways()
         extra = () if self.mind.has("focused") else tuple(city for city in self.known if city not in self.cities)[:1] or (trip.origin,)
         for city in (*self.cities, *extra):
-            for habit, action in (("rooms", "AccommodationSearch"), ("meals", "RestaurantSearch"), ("sights", "AttractionSearch")):
+            for habit, action in IN_CITY.items():
                 if self.mind.has(habit):
-                    yield f"{action}[{city}]", f"{_WORDS[action]} {city} may be of use."
+                    yield f"{action}[{city}]", f"{city} may have {habit} of use."
 
     @cached_property
     def legs(self) -> list[Leg]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from experiments.stand_in.travel.query import NAME
-from experiments.stand_in.travel.records import MASKED, Record, Step
+from experiments.stand_in.travel.records import FLIGHTS, Record
 
 _NO_FLIGHT = re.compile(rf"\b[Nn]o flights?(?: goes| go)? from ({NAME}) to ({NAME})(?: on (\d{{4}}-\d\d-\d\d))?")
 _NO_ROAD = re.compile(rf"\b[Nn]o (?:road|way) (?:is known |goes )?from ({NAME}) to ({NAME})")
@@ -48,19 +48,13 @@ def listed(text: str) -> tuple[str, ...]:
 
 def observe(facts: Facts, record: Record) -> None:
     """Take in what the searches of a record show."""
-    for step, after in zip(record.steps, [*record.steps[1:], None], strict=True):
+    for step in record.steps:
         cities = listed(step.observation) if step.name == "CitySearch" else ()
         if cities:
             facts.cities[step.arguments[0]] = cities
         facts.hear(step.observation)
-        # Its result is shown no more; but an agent that went on without writing it down had found nothing.
-        if step.name == "FlightSearch" and len(step.arguments) == 3 and step.observation.startswith(MASKED) and not _written(after):
-            origin, destination, date = step.arguments
-            facts.grounded.add((origin, destination, date))
-
-
-def _written(after: Step | None) -> bool:
-    return after is None or after.name == "NotebookWrite"
+        if step.name == FLIGHTS and step.way and record.is_dropped(step):
+            facts.grounded.add(step.way)
 
 
 def told(facts: Facts) -> tuple[list[str], list[str]]:

@@ -18,7 +18,6 @@ from experiments.stand_in.travel.query import Trip
 from experiments.stand_in.travel.records import NOTE
 
 _ROUTE = "Route: "
-_BANNED = {"no flight": "flight", "no self-driving": "self-driving"}
 _TYPES = {
     "entire room": ("Entire home/apt",),
     "private room": ("Private room",),
@@ -70,7 +69,7 @@ class _Planner:
 
     def _ways(self, legs: list[tuple[str, str, str]]) -> dict[tuple[str, str], Way]:
         """The way that is taken of each journey, for those that the notebook has one for."""
-        banned = _BANNED.get(self.trip.transportation, "") if self.mind.has("way_wish") else ""
+        banned = self.trip.banned if self.mind.has("way_wish") else ""
         found = {leg: [way for way in self.notebook.ways if way[1:3] == leg[:2] and way.date in ("", leg[2])] for leg in legs}
         # A taxi goes with flights; one's own car is left behind by them.
         options = [("flight", "taxi"), ("self-driving",)] if self.mind.has("one_means") else [("flight", "self-driving", "taxi")]

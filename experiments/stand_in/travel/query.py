@@ -75,6 +75,11 @@ class Trip(NamedTuple):
     transportation: str
 
     @property
+    def banned(self) -> str:
+        """The means that the wish rules out."""
+        return self.transportation.removeprefix("no ")
+
+    @property
     def key(self) -> str:
         """What tells this trip from others, however its query goes on."""
         return "\n".join((self.origin, self.destination, *self.dates[:1], str(len(self.dates)), str(self.people), str(self.budget)))

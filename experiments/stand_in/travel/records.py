@@ -16,9 +16,15 @@ _HEADING = re.compile(r"^(?:\[\d+\] )?(?:Made for the task|When to use):|^(?:Pro
 _CALL = re.compile(r"^(\w+)\[(.*)\]$", re.DOTALL)
 _VERDICT = re.compile(r"\b(success|failure)\b(?:.*?reward (-?\d+(?:\.\d+)?))?", re.IGNORECASE)
 _FEEDBACK = re.compile(r"^(?:passed|failed|not judged|no plan|what the plan)\b", re.IGNORECASE)
+_FRUITLESS = ("There is no ", "No valid information", "Illegal", "Invalid")
 MASKED = "Masked due to limited length"
 NOTE = " Note: "
 """Stands in a planner's query between the traveller's words and the agent's."""
+FLIGHTS, ROADS = "FlightSearch", "GoogleDistanceMatrix"
+IN_CITY = {"rooms": "AccommodationSearch", "meals": "RestaurantSearch", "sights": "AttractionSearch"}
+"""Searches of a city, by the habit of making them."""
+SEARCHES = (FLIGHTS, ROADS, *IN_CITY.values())
+"""Those whose results can be written down."""
 
 
 @dataclass
@@ -41,6 +47,19 @@ class Step:
         found = _CALL.match(self.action)
         return found[2].split(", ") if found else []
 
+    @property
+    def way(self) -> tuple[str, str, str] | None:
+        """Origin, destination, and day or mode, of a search for a way; None for any other action."""
+        found = self.arguments if self.name in (FLIGHTS, ROADS) else []
+        return (found[0], found[1], found[2]) if len(found) == 3 else None
+
+    @property
+    def is_fruitless(self) -> bool:
+        """Whether its result, where it is shown, has brought nothing to light."""
+        head = self.observation.partition("\n")[0]
+        told = ("no valid information", "is not valid city", "is not in the format")
+        return head.startswith(_FRUITLESS) or any(each in head for each in told)
+
 
 @dataclass
 class Record:
@@ -60,6 +79,21 @@ class Record:
     def days(self) -> tuple[plan.Day, ...]:
         """The plan that was made; empty without one."""
         return plan.read(self.steps[-1].observation) if self.steps else ()
+
+    @cached_property
+    def written(self) -> frozenset[str]:
+        """The searches whose result was written down, were it only once of several times."""
+        written, latest = set[str](), ""
+        for step in self.steps:
+            if step.name in SEARCHES:
+                latest = step.action
+            elif step.name == "NotebookWrite":
+                written.add(latest)
+        return frozenset(written)
+
+    def is_dropped(self, step: Step) -> bool:
+        """Whether a search's result is shown no more and was never written down: who goes on like that has found nothing."""
+        return step.observation.startswith(MASKED) and step is not self.steps[-1] and step.action not in self.written
 
     @property
     def note(self) -> str:

@@ -12,8 +12,6 @@ from experiments.stand_in.travel.query import Trip, read
 from experiments.stand_in.travel.records import Record, split
 from experiments.stand_in.travel.shown import gaps, lessons, shown
 
-_NEEDLESS = ("focused", "once", "lean", "skips")
-"""Habits that spare searches: a procedure without needless steps has them, whether its record had them or not."""
 _SEARCHING = tuple(name for name in HABITS if name not in PLANNING)
 
 
@@ -41,35 +39,18 @@ def _only(trajectory: str, outcome: str) -> Record:
 
 
 def build(trip: Trip, trajectory: str, outcome: str) -> str:
-    """A procedure from one record: of a success what it did well, of a failure what its feedback and its gaps call for."""
+    """A procedure from one record: of a success the good habits that it shows, of a failure what its feedback or its gaps call for."""
     record = _only(trajectory, outcome)
     signs = shown(record) if record.worth else {}
     learned = _learned(record)
     steps = {name: 1 for name, sign in signs.items() if sign > 0 and name not in learned}
-    if record.worth:
-        steps |= dict.fromkeys(_needless(record), 1)
     country = Facts()
     observe(country, record)
     return _script(trip, steps, learned, country, record)
 
 
-def _needless(record: Record) -> list[str]:
-    """What a record did that its plan had no use for."""
-    signs = shown(record)
-    return [name for name in _NEEDLESS if signs.get(name) == 1 or _wasted(name, record)]
-
-
-def _wasted(name: str, record: Record) -> bool:
-    looked = [step.action for step in record.steps if step.name.endswith(("Search", "Matrix"))]
-    if name == "once":
-        return len(set(looked)) < len(looked)
-    cities = {city for day in record.days for city in day.cities}
-    searched = {step.arguments[0] for step in record.steps if step.name in ("AccommodationSearch", "RestaurantSearch", "AttractionSearch")}
-    return name == "focused" and bool(searched - cities)
-
-
 def _learned(record: Record) -> list[str]:
-    """What a record's end teaches; where nobody says why it failed, what its plan lacks."""
+    """What a record's end teaches; where nobody says what would mend a failure, what its plan lacks."""
     return lessons(record) or ([] if record.worth else gaps(record))
 
 

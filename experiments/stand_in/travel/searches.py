@@ -3,21 +3,7 @@
 from dataclasses import dataclass, field
 
 from experiments.stand_in.travel.facts import Facts, listed
-from experiments.stand_in.travel.records import Record, Step
-
-_DATA = ("FlightSearch", "GoogleDistanceMatrix", "AccommodationSearch", "RestaurantSearch", "AttractionSearch")
-_FRUITLESS = ("There is no ", "No valid information", "Illegal", "Invalid")
-
-
-def is_fruitless(observation: str) -> bool:
-    """Whether a search has brought nothing to light."""
-    head = observation.partition("\n")[0]
-    return (
-        observation.startswith(_FRUITLESS)
-        or "no valid information" in head
-        or "is not valid city" in head
-        or "is not in the format" in head
-    )
+from experiments.stand_in.travel.records import FLIGHTS, SEARCHES, Record, Step
 
 
 @dataclass
@@ -37,12 +23,12 @@ def take_stock(record: Record, heard: Facts) -> Searches:
     found = Searches(facts=Facts(dict(heard.cities), set(heard.grounded), set(heard.roadless)))
     for step in record.steps:
         found.facts.hear(step.thought)
-        if step.name in _DATA or step.name == "CitySearch":
+        if step.name in SEARCHES or step.name == "CitySearch":
             found.done.append(step.action)
         if step.name == "CitySearch" and (cities := listed(step.observation)):
             found.facts.cities[step.arguments[0]] = cities
     last = record.steps[-1] if record.steps else None
-    if last is not None and last.name in _DATA:
+    if last is not None and last.name in SEARCHES:
         found.latest = last
         _learn(found.facts, last)
     return found
@@ -50,9 +36,8 @@ def take_stock(record: Record, heard: Facts) -> Searches:
 
 def _learn(facts: Facts, step: Step) -> None:
     """What the result that is shown says of ways; told in the next thought, it is not lost when it is shown no more."""
-    if len(step.arguments) == 3 and is_fruitless(step.observation):
-        origin, destination, last = step.arguments
-        if step.name == "FlightSearch":
-            facts.grounded.add((origin, destination, last))
+    if step.way and step.is_fruitless:
+        if step.name == FLIGHTS:
+            facts.grounded.add(step.way)
         else:
-            facts.roadless.add((origin, destination))
+            facts.roadless.add(step.way[:2])

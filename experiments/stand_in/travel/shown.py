@@ -1,57 +1,54 @@
 """Which habits of planning the record of a trip shows, by what was done and what was planned."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from experiments.stand_in.travel.habits import said
-from experiments.stand_in.travel.plan import NOTHING, Day
+from experiments.stand_in.travel.plan import MEALS, NOTHING, Day
 from experiments.stand_in.travel.query import Trip
-from experiments.stand_in.travel.records import Record, Step
+from experiments.stand_in.travel.records import FLIGHTS, IN_CITY, ROADS, SEARCHES, Record, Step
 
-_IN_CITY = {"rooms": "AccommodationSearch", "meals": "RestaurantSearch", "sights": "AttractionSearch"}
-_WAYS = ("FlightSearch", "GoogleDistanceMatrix")
-_STAYED_ALL_DAY = 3
-"""Meals of a full day."""
+_STEPS_IN_TIME = 30
 
 _LESSONS = (
-    ("no plan was delivered", "", ("in_time",)),
-    ("Budget", "", ("cheap", "beds")),
-    ("Room Rule", "", ("house_rule",)),
-    ("Cuisine", "", ("cuisine",)),
-    ("Room Type", "", ("room_type",)),
-    ("Non-conf. Transportation", "mixes", ("one_means",)),
-    ("Transportation", "rules out", ("way_wish",)),
-    ("Diverse Restaurants", "", ("varied_meals",)),
-    ("Diverse Attractions", "", ("varied_sights",)),
-    ("Minimum Nights", "", ("nights",)),
-    ("Within Current City", "accommodation", ("last_day",)),
-    ("Reasonable City Route", "ends in", ("back",)),
-    ("Complete Information", "without transportation", ("back", "between", "road", "reroute")),
-    ("Complete Information", "no accommodation", ("rooms",)),
-    ("Complete Information", "no attraction", ("sights", "fills")),
-    ("Complete Information", "lacks a meal", ("meals", "fills")),
+    ("Budget", "costs", "cheap"),
+    ("Room Rule", "has the rule", "house_rule"),
+    ("Cuisine", "no meal is", "cuisine"),
+    ("Room Type", ", not ", "room_type"),
+    ("Non-conf. Transportation", "mixes", "one_means"),
+    ("Transportation", "rules out", "way_wish"),
+    ("Diverse Restaurants", "repeats", "varied_meals"),
+    ("Diverse Attractions", "repeats", "varied_sights"),
+    ("Minimum Nights Stay", "at least", "nights"),
+    ("Complete Information", "has no attraction", "fills"),
+    ("Complete Information", "lacks a meal", "fills"),
 )
-"""What is to be learned of a failed constraint: its name, a word of the reason, the habits that the reason calls for."""
+"""What the reason of a failed constraint itself says was done wrong: the constraint, words of the reason, the habit of doing it right."""
 
 
 def lessons(record: Record) -> list[str]:
-    """The habits that the feedback on a record calls for."""
-    told = [line for line in record.feedback if line.startswith(("failed", "no plan", "passed"))]
+    """The habits that the feedback on a record says were lacking."""
     return list(
-        dict.fromkeys(habit for name, word, habits in _LESSONS for line in told if name in line and word in line for habit in habits)
+        dict.fromkeys(
+            habit for name, words, habit in _LESSONS for line in record.feedback if line.startswith(f"failed {name}: ") and words in line
+        )
     )
 
 
 def gaps(record: Record) -> list[str]:
-    """The habits for which a plan has gaps to show: of what was never looked up."""
-    found = list[str]()
-    for day in record.days:
+    """The habits for whose lack a plan has gaps to show, where the record shows that lack, too."""
+    signs = shown(record)
+    return [name for name in dict.fromkeys(_lacking(record.days)) if signs.get(name) == -1]
+
+
+def _lacking(days: tuple[Day, ...]) -> Iterator[str]:
+    for day in days:
         if day.route and day["transportation"] == NOTHING:
-            found += ["back" if day is record.days[-1] else "between", "road"]
+            yield from ("back" if day is days[-1] else "between", "road", "reroute")
         if not day.route:
-            found += ["meals", "fills"] * (len(day.meals) < _STAYED_ALL_DAY) + ["sights", "fills"] * (not day.sights)
-        if day is not record.days[-1] and day["accommodation"] == NOTHING:
-            found.append("rooms")
-    return list(dict.fromkeys(found))
+            yield from ("meals", "fills") if len(day.meals) < len(MEALS) else ()
+            yield from ("sights", "fills") if not day.sights else ()
+        if day is not days[-1] and day["accommodation"] == NOTHING:
+            yield "rooms"
 
 
 def shown(record: Record) -> dict[str, int]:
@@ -69,58 +66,72 @@ def _sign(holds: bool) -> int:
 
 
 def _searched(trip: Trip, record: Record) -> Iterator[tuple[str, int]]:
-    steps = record.steps
-    cities = {city for day in record.days for city in day.cities} - {trip.origin}
-    by_city = {name: {step.arguments[0] for step in steps if step.name == action and step.arguments} for name, action in _IN_CITY.items()}
-    for name, searched in by_city.items():
-        if cities:
-            yield name, _sign(cities <= searched)
-    if steps and steps[-1].name == "Planner":
-        yield "in_time", 1
-    ways = [step for step in steps if step.name in _WAYS and len(step.arguments) == _STAYED_ALL_DAY]
-    yield "back", _sign(any(step.arguments[1] == trip.origin for step in ways))
-    if len(cities) > 1:
-        yield "between", _sign(any(trip.origin not in step.arguments[:2] for step in ways))
-    if cities and any(step.arguments[1] not in cities | {trip.origin} for step in ways):
-        yield "reroute", 1
-    if cities and set().union(*by_city.values()) <= cities:
-        yield "focused", 1
-    looked = [step.action for step in steps if step.name in _WAYS or step.name in _IN_CITY.values()]
-    if len(set(looked)) == len(looked):
-        yield "once", 1
-    yield from _frugal(record, ways)
+    searches = [step for step in record.steps if step.name in SEARCHES]
+    if not searches:
+        return
+    yield "once", _sign(len({step.action for step in searches}) == len(searches))
+    if record.steps[-1].name == "Planner":
+        yield "in_time", _sign(len(record.steps) <= _STEPS_IN_TIME)
+    visited = {city for day in record.days for city in day.cities} - {trip.origin}
+    if visited:
+        yield from _in_cities(visited, searches)
+    yield from _on_ways(trip, visited, searches)
+    yield from _after_finds(record, searches)
 
 
-def _frugal(record: Record, ways: list[Step]) -> Iterator[tuple[str, int]]:
-    """How ways were looked for: flights, roads where no flight goes, and what was written down of that."""
-    follows = {id(step): after for step, after in zip(record.steps, record.steps[1:], strict=False)}
-    written = {id(step) for step in ways if (after := follows.get(id(step))) and after.name == "NotebookWrite"}
-    flights = {tuple(step.arguments[:2]): id(step) in written for step in ways if step.name == "FlightSearch"}
-    roads = {tuple(step.arguments[:2]) for step in ways if step.name == "GoogleDistanceMatrix"}
-    fruitless = {way for way, is_written in flights.items() if not is_written}
-    if fruitless:
-        yield "road", _sign(bool(fruitless & roads))
-        yield "skips", 1
-    if flights and not (flights.keys() - fruitless) & roads:
-        yield "lean", 1
-    driven = [day for day in record.days if day.means == "self-driving"]
-    if driven and not flights:
-        yield "drives", 1
+def _in_cities(visited: set[str], searches: list[Step]) -> Iterator[tuple[str, int]]:
+    """Whether all cities that were visited were searched, and no others."""
+    by_habit = {habit: {step.arguments[0] for step in searches if step.name == action} for habit, action in IN_CITY.items()}
+    for habit, cities in by_habit.items():
+        yield habit, _sign(visited <= cities)
+    if searched := set().union(*by_habit.values()):
+        yield "focused", _sign(searched <= visited)
+
+
+def _on_ways(trip: Trip, visited: set[str], searches: list[Step]) -> Iterator[tuple[str, int]]:
+    """Which ways were searched, and which of them first."""
+    ways = [step.way for step in searches if step.way]
+    yield "back", _sign(any(way[1] == trip.origin for way in ways))
+    if len(visited) > 1:
+        yield "between", _sign(any(trip.origin not in way[:2] for way in ways))
+    if ways and not trip.banned:
+        yield "drives", _sign(ways[0][2] == "self-driving")
+
+
+def _after_finds(record: Record, searches: list[Step]) -> Iterator[tuple[str, int]]:
+    """What came of finding a way, and of finding none."""
+    vain = [step for step in searches if step.is_fruitless or record.is_dropped(step)]
+    if vain:
+        yield "skips", _sign(not any(step.action in record.written for step in vain))
+    roads = _pairs(searches, ROADS)
+    found = _pairs([step for step in searches if step not in vain], FLIGHTS)
+    missing = _pairs(vain, FLIGHTS) - found
+    if found:
+        yield "lean", _sign(not found & roads)
+    if missing:
+        yield "road", _sign(bool(missing & roads))
+    if dead := missing & _pairs(vain, ROADS):
+        yield "reroute", _sign(not dead & {day.route for day in record.days})
+
+
+def _pairs(searches: list[Step], name: str) -> set[tuple[str, str]]:
+    """Origin and destination of the searches of this name."""
+    return {step.way[:2] for step in searches if step.name == name and step.way}
 
 
 def _planned(trip: Trip, days: tuple[Day, ...]) -> Iterator[tuple[str, int]]:
+    """What the days of a plan (at least one) show."""
     means = {day.means for day in days} - {""}
     if sum(1 for day in days if day.means) > 1:
         yield "one_means", _sign(not {"self-driving", "flight"} <= means)
-    if banned := {"no flight": "flight", "no self-driving": "self-driving"}.get(trip.transportation):
-        yield "way_wish", _sign(banned not in means)
+    if trip.banned:
+        yield "way_wish", _sign(trip.banned not in means)
     for name, found in (
-        ("varied_meals", [m for day in days for m in day.meals]),
-        ("varied_sights", [s for day in days for s in day.sights]),
+        ("varied_meals", [meal for day in days for meal in day.meals]),
+        ("varied_sights", [sight for day in days for sight in day.sights]),
     ):
         if len(found) > 1:
             yield name, _sign(len(set(found)) == len(found))
-    full: list[Callable[[Day], bool]] = [lambda day: len(day.meals) == _STAYED_ALL_DAY, lambda day: bool(day.sights)]
     if stays := [day for day in days if not day.route]:
-        yield "fills", _sign(all(has(day) for day in stays for has in full))
+        yield "fills", _sign(all(len(day.meals) == len(MEALS) and day.sights for day in stays))
     yield "last_day", _sign(days[-1]["accommodation"] == NOTHING)

@@ -1,5 +1,7 @@
 """What the stand-in writes down about trips: scripts, their correction, facts."""
 
+from itertools import pairwise
+
 import orjson
 import pytest
 
@@ -51,13 +53,52 @@ def test_build_of_a_failure_says_what_its_feedback_calls_for_and_recommends_noth
     assert weights["last_day"] == 0
 
 
-def test_build_repeated_and_needless_searches_are_left_out(land: Country) -> None:
+def test_build_success_that_searched_again_and_elsewhere_teaches_neither_to_do_so_nor_not_to(land: Country) -> None:
     played = success(land)
+    assert {"once", "focused"} <= {name for name, weight in believe(built(played)).weights.items() if weight > 0}
     played.steps[1:1] = [("AttractionSearch[Nowhere]", "x"), ("AttractionSearch[Nowhere]", "x")]
-    assert believe(played.record).weights["focused"] == 0
     weights = believe(built(played)).weights
-    assert weights["focused"] > 0
-    assert weights["once"] > 0
+    assert (weights["once"], weights["focused"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("habit", "without"),
+    [
+        ("once", [("AttractionSearch[Ur]", "x"), ("AttractionSearch[Ur]", "x")]),
+        ("focused", [("AttractionSearch[Nowhere]", "x")]),
+        ("skips", [("AttractionSearch[Ur]", "There is no attraction in this city."), ("NotebookWrite[x]", "x")]),
+        ("in_time", [("NotebookWrite[x]", "x")] * 30),
+    ],
+)
+def test_record_shows_a_habit_and_its_lack(land: Country, habit: str, without: list[tuple[str, str]]) -> None:
+    played = next(each for query in land.queries if (each := play(land, query, GOOD)).reward == 1 and _seeks_in_vain(each))
+    assert believe(played.record).weights[habit] > 0
+    played.steps[0:0] = without
+    assert believe(played.record).weights[habit] < 0
+
+
+def _seeks_in_vain(played: Played) -> bool:
+    return any(action.startswith("FlightSearch") and "Notebook" not in after for action, after in pairwise(played.actions))
+
+
+def test_build_claims_no_gap_in_the_flights_that_the_database_has_not(land: Country) -> None:
+    played = [
+        play(land, query, "", model, seed)
+        for query in land.queries
+        for model, seed in (("stand-in-strong", 0), ("stand-in-strong", 1), ("stand-in-weak", 0))
+    ]
+    claims = {claim for each in played for text in (built(each), each.record) for claim in believe(text).facts.grounded}
+    found = {claim: land.tools.call(f"FlightSearch[{', '.join(claim)}]").text for claim in claims}
+    assert claims
+    assert {claim for claim, text in found.items() if not text.startswith("There is no flight")} == set()
+
+
+def test_build_search_repeated_after_it_was_written_down_was_not_in_vain() -> None:
+    mask, search = "Masked due to limited length.", "FlightSearch[Ur, Uruk, 2022-03-03]"
+    steps = [(search, mask), ("NotebookWrite[x]", "x"), (search, mask), ("AttractionSearch[Uruk]", "x")]
+    record = "\n".join(["Query: x", *(f"Action: {action}\nObservation: {told}" for action, told in steps)])
+    assert not believe(record).facts.grounded
+    assert believe(record.replace("Action: NotebookWrite[x]\nObservation: x\n", "")).facts.grounded == {("Ur", "Uruk", "2022-03-03")}
 
 
 def test_adjust_false_claim_is_mended_and_the_rest_stands(land: Country) -> None:
