@@ -36,9 +36,15 @@ class Delivery:
         """Nothing is delivered yet."""
         return StepResult(observation, 0.0, False, {"success": False}, judgement=self._nothing[1])
 
-    def ended(self, reason: str) -> StepResult:
+    def ended(self, observation: str) -> StepResult:
         """Nothing will be delivered."""
-        return self.going_on(reason)._replace(done=True)
+        return self.going_on(observation)._replace(done=True)
+
+    def stopped(self, reason: str) -> StepResult:
+        """The episode is stopped before its action is done: upstream shows nothing then. Memory is told why."""
+        nothing = self._nothing[1]
+        judgement = nothing.model_copy(update={"feedback": f"{nothing.feedback}: {reason}"})
+        return self.ended("")._replace(judgement=judgement)
 
     def asking(self, ask: Ask) -> StepResult:
         """A model is to be asked, for the plan first."""

@@ -80,7 +80,7 @@ class TravelPlannerEnv(_Opened):
         """Do one action, whose line breaks count for nothing, as upstream."""
         action = action.replace("\n", "")
         if stop := self._patience.refuse(action):
-            return self._delivery.ended(stop)
+            return self._delivery.stopped(stop)
         if not action:
             return self._delivery.going_on(prompts.EMPTY)
         name, argument = parse(action) or ("", "")

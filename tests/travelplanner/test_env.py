@@ -129,7 +129,9 @@ def test_episode_that_stops_early_delivers_no_plan(env: TravelPlannerEnv, games:
     env.reset(games[0].game)
     *before, last = [env.step(action) for action in actions()]
     assert not any(result.done for result in before)
-    assert (last.done, last.observation, last.reward, details(last)["delivered"]) == (True, reason, 0.0, False)
+    assert (last.done, last.observation, last.reward, details(last)["delivered"]) == (True, "", 0.0, False)
+    assert last.judgement is not None
+    assert last.judgement.feedback == f"no plan was delivered: {reason}"
 
 
 def test_planner_is_given_the_notebook_and_the_query(env: TravelPlannerEnv, games: list[GameTask]) -> None:
