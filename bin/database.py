@@ -7,7 +7,9 @@ from runtime.config import Settings
 
 def plays_trips(env: str) -> bool:
     """Whether an environment needs the database."""
-    return env.startswith("travelplanner")
+    from envs.travelplanner.description import NAMES
+
+    return env in NAMES
 
 
 def built_database(settings: Settings) -> Path:

@@ -52,9 +52,10 @@ class RunConfig(BaseModel):
     trajectories: Path | None = None
     memory: Path | None = None
     embedding_model: str | None = None
-    """Taken from the settings when the run begins, as are the next three."""
+    """Taken from the settings when the run begins, as are the next four. (What is left out of the file is as before it could be set.)"""
     max_distance: float | None = None
     fact_similarity: float | None = None
+    structured_output: Annotated[bool, Field(exclude_if=bool)] = True
     games: str | None = None
     """Digest of the games and their order."""
     batch_size: int = 16
@@ -71,6 +72,8 @@ class RunConfig(BaseModel):
         return EpisodeSpec(**{name: getattr(self, name) for name in shared})
 
 
+TAKEN = ("embedding_model", "max_distance", "fact_similarity", "structured_output")
+"""Settings that results depend on."""
 SPEED_ONLY = {"batch_size", "workers"}
 """Fields that may differ when a run is resumed: they say how fast it goes."""
 
@@ -78,7 +81,7 @@ SPEED_ONLY = {"batch_size", "workers"}
 def resolved(config: RunConfig, settings: Settings, tasks: list[Task]) -> RunConfig:
     """The configuration with all that results depend on besides the flags."""
     games = hashlib.sha256("".join(task.id for task in tasks).encode()).hexdigest()[:16]
-    taken = {name: getattr(settings, name) for name in ("embedding_model", "max_distance", "fact_similarity")}
+    taken = {name: getattr(settings, name) for name in TAKEN}
     return config.model_copy(update={**taken, "games": games})
 
 
@@ -120,13 +123,13 @@ _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 def clear_folder(folder: Path) -> None:
     """Delete what an earlier run left. `config.json` goes first: without it, what is left is not taken for a run to go on with."""
     try:
-        for name in LEFT:
+        for name in FILES:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
 
 
-LEFT = ("config.json", "episodes.jsonl", "trajectories.jsonl", "summary.json", "report.html", "memory.jsonl")
+FILES = ("config.json", "episodes.jsonl", "trajectories.jsonl", "summary.json", "report.html", "memory.jsonl")
 """Files of a run, in the order in which they are deleted."""
 
 
@@ -149,7 +152,7 @@ def _check_same(config: RunConfig, stored: Path) -> None:
         before = RunConfig.model_validate_json(stored.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{stored} is damaged ({str(error).splitlines()[0]}); --overwrite starts the run afresh") from None
-    old, new = before.model_dump(), config.model_dump()
+    old, new = dict(before), dict(config)
     differing = sorted(name for name in old if old[name] != new[name] and name not in SPEED_ONLY)
     if differing:
         changes = ", ".join(f"{name}: {old[name]} → {new[name]}" for name in differing)

@@ -4,18 +4,15 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from envs.travelplanner.scoring import PlanScore, metrics, undelivered
+from envs.travelplanner.description import NAMES
+from envs.travelplanner.scoring import PlanScore, metrics
 from experiments.results import EpisodeRow
 from runtime.errors import DataError
-
-ENVIRONMENTS = ("travelplanner", "travelplanner-sole")
-ALWAYS = ("Budget",)
-"""The hard constraints that every query sets."""
 
 
 def is_hidden(row: EpisodeRow) -> bool:
     """Whether nobody here can tell what the episode is worth: its success and reward say nothing."""
-    return row.env in ENVIRONMENTS and row.judgement is not None and "commonsense" not in row.judgement
+    return row.env in NAMES and row.judgement is not None and "commonsense" not in row.judgement
 
 
 def is_scored(row: EpisodeRow) -> bool:
@@ -38,7 +35,7 @@ def query_number(row: EpisodeRow) -> int:
 
 def plan_scores(rows: Sequence[EpisodeRow]) -> list[PlanScore]:
     """The scores of the episodes that are scored, in their order; a dead one delivered nothing. Empty for other environments."""
-    return [_score(row) for row in rows if row.env in ENVIRONMENTS and is_scored(row)]
+    return [_score(row) for row in rows if row.env in NAMES and is_scored(row)]
 
 
 def figures(rows: Sequence[EpisodeRow]) -> dict[str, float]:
@@ -46,15 +43,13 @@ def figures(rows: Sequence[EpisodeRow]) -> dict[str, float]:
 
     Empty for other environments, and before an episode counts.
     """
-    trips = [row for row in rows if row.env in ENVIRONMENTS and row.counts]
+    trips = [row for row in rows if row.env in NAMES and row.counts]
     if any(map(is_hidden, trips)):
         return {"delivery": sum(map(is_delivered, trips)) / len(trips) * 100}
     return metrics(plan_scores(trips)).model_dump() if trips else {}
 
 
 def _score(row: EpisodeRow) -> PlanScore:
-    if row.judgement is None:
-        return undelivered(query_number(row), ALWAYS)
     try:
         return PlanScore.model_validate(row.judgement)
     except ValidationError as error:

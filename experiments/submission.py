@@ -5,10 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from envs.travelplanner.description import NAMES
 from envs.travelplanner.queries import Query, read_queries
 from envs.travelplanner.query_games import data_folder
 from envs.travelplanner.submission import submission_text
-from experiments.judged import ENVIRONMENTS, is_delivered, query_number
+from experiments.judged import is_delivered, query_number
 from experiments.results import EpisodeRow, read_rows
 from experiments.run_folder import read_config
 from memory.lines import replacing
@@ -37,8 +38,8 @@ def write_submission(settings: Settings, exp_name: str, out: Path, *, partial: b
     if not (folder / "config.json").is_file():
         raise UsageError(f"there is no run {exp_name} in {settings.runs_dir}: check --exp-name and --runs-dir")
     config = read_config(folder)
-    if config.get("env") not in ENVIRONMENTS:
-        raise UsageError(f"{exp_name} is a run of {config.get('env')}: only those of {' and '.join(ENVIRONMENTS)} make plans to submit")
+    if config.get("env") not in NAMES:
+        raise UsageError(f"{exp_name} is a run of {config.get('env')}: only those of {' and '.join(NAMES)} make plans to submit")
     split = str(config.get("split"))
     queries = read_queries(data_folder(settings), split)
     found = _by_query(read_rows(folder / "episodes.jsonl"), split, queries)

@@ -9,7 +9,7 @@ from envs.travelplanner import prompts
 from envs.travelplanner.plan import FIELDS
 from envs.travelplanner.queries import Query
 from envs.travelplanner.sandbox import Sandbox
-from envs.travelplanner.scoring import PlanScore, judge
+from envs.travelplanner.scoring import PlanScore, details, judge
 from runtime.env import Ask, StepResult
 from runtime.events import Judgement
 
@@ -30,11 +30,11 @@ class Delivery:
         self._schema = SCHEMA if structured else None
         self._plan = ""
         self._asked: list[Message] = []
-        self._nothing = self._judged(None)
+        _, self._nothing = self._judged(None)
 
     def going_on(self, observation: str) -> StepResult:
         """Nothing is delivered yet."""
-        return StepResult(observation, 0.0, False, {"success": False}, judgement=self._nothing[1])
+        return StepResult(observation, 0.0, False, {"success": False}, judgement=self._nothing)
 
     def ended(self, observation: str) -> StepResult:
         """Nothing will be delivered."""
@@ -42,8 +42,7 @@ class Delivery:
 
     def stopped(self, reason: str) -> StepResult:
         """The episode is stopped before its action is done: upstream shows nothing then. Memory is told why."""
-        nothing = self._nothing[1]
-        judgement = nothing.model_copy(update={"feedback": f"{nothing.feedback}: {reason}"})
+        judgement = self._nothing.model_copy(update={"feedback": f"{self._nothing.feedback}: {reason}"})
         return self.ended("")._replace(judgement=judgement)
 
     def asking(self, ask: Ask) -> StepResult:
@@ -75,16 +74,14 @@ class Delivery:
 
     def _delivered(self, days: list[Any]) -> StepResult:
         score, judgement = self._judged(days)
-        success = self._query.scorable and score is not None and score.final_pass
+        success = score is not None and score.final_pass
         return StepResult(self._plan, _share(score), True, {"success": success}, judgement=judgement)
 
     def _judged(self, days: list[Any] | None) -> tuple[PlanScore | None, Judgement]:
         """The score, None where the constraints are hidden, and what is told of it."""
-        details: dict[str, Any] = {"index": self._query.index, "delivered": bool(days), "plan": days}
-        if not self._query.scorable:
-            return None, Judgement(feedback="what the plan is checked against is hidden", details=details)
-        score = judge(self._query, days, self._sandbox)
-        return score, Judgement(feedback=_told(score), details=details | score.model_dump(mode="json"))
+        score = judge(self._query, days, self._sandbox) if self._query.scorable else None
+        feedback = _told(score) if score else "what the plan is checked against is hidden"
+        return score, Judgement(feedback=feedback, details=details(self._query, days, score))
 
 
 def _days(text: str) -> list[Any]:

@@ -8,6 +8,8 @@ import orjson
 from envs.travelplanner import prompts
 from runtime.env import EnvDescription
 
+NAMES = ("travelplanner", "travelplanner-sole")
+"""Its environments: two stages, and planning alone."""
 SUCCESS_REWARD = 0.8
 """Share of the constraints from which an episode counts as a success for memory: final passes are too rare to learn from."""
 
@@ -20,9 +22,9 @@ def _few_shot() -> tuple[tuple[str, str], ...]:
 
 def two_stage() -> EnvDescription:
     """Look up and note, then plan."""
-    return EnvDescription("travelplanner", prompts.TOOLS, _few_shot(), SUCCESS_REWARD)
+    return EnvDescription(NAMES[0], prompts.TOOLS, _few_shot(), SUCCESS_REWARD)
 
 
 def sole_planning() -> EnvDescription:
     """Plan from what is given."""
-    return EnvDescription("travelplanner-sole", prompts.SOLE, (), SUCCESS_REWARD)
+    return EnvDescription(NAMES[1], prompts.SOLE, (), SUCCESS_REWARD)

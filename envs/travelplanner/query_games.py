@@ -11,7 +11,7 @@ from envs.local import GameTask
 from envs.travelplanner import rendering
 from envs.travelplanner.database import open_database
 from envs.travelplanner.queries import Query, read_queries
-from envs.travelplanner.scoring import hard_of, undelivered
+from envs.travelplanner.scoring import details, undelivered
 from runtime.config import Settings
 from runtime.errors import DataError, EnvError, UsageError
 
@@ -47,9 +47,8 @@ def _game(split: str, query: Query) -> dict[str, Any]:
     episode that never came to one."""
     kind = f"{query.level}, {query.days} days" if query.level else None
     place = {"path": f"{split}/{query.index}", "split": split, "index": query.index}
-    nothing = {"index": query.index, "delivered": False, "plan": None}
-    judged = undelivered(query.index, hard_of(query)).model_dump(mode="json") if query.scorable else {}
-    return {**place, "type": kind, "hash": _digest(query), "scored": query.scorable, "undelivered": nothing | judged}
+    nothing = details(query, None, undelivered(query) if query.scorable else None)
+    return {**place, "type": kind, "hash": _digest(query), "scored": query.scorable, "undelivered": nothing}
 
 
 def _digest(query: Query) -> str:

@@ -10,7 +10,8 @@ complete; elsewhere they pass nothing, and in all cases only those that the quer
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -101,9 +102,9 @@ def judge(query: Query, plan: object, sandbox: Sandbox, mode: Mode = "official")
 
     The query must be `scorable`: those of the test split hide what a plan is checked against.
     """
-    wanted = hard_of(query)
+    wanted = _hard_of(query)
     if not plan:
-        return undelivered(query.index, wanted)
+        return undelivered(query)
     trip = Trip(query, plan, sandbox, mode == "strict")
     commonsense = {name: _verdict(check, trip) for name, check in COMMONSENSE.items()}
     if commonsense["Within Sandbox"].passed and commonsense["Complete Information"].passed:
@@ -113,10 +114,17 @@ def judge(query: Query, plan: object, sandbox: Sandbox, mode: Mode = "official")
     return PlanScore(index=query.index, delivered=True, commonsense=commonsense, hard=hard)
 
 
-def undelivered(index: int, hard: Iterable[str]) -> PlanScore:
-    """No plan for a query that sets these hard constraints."""
+def undelivered(query: Query) -> PlanScore:
+    """No plan."""
     nothing = Verdict(passed=None, reason="no plan was delivered")
-    return PlanScore(index=index, delivered=False, commonsense=dict.fromkeys(COMMONSENSE, nothing), hard=dict.fromkeys(hard, nothing))
+    hard = dict.fromkeys(_hard_of(query), nothing)
+    return PlanScore(index=query.index, delivered=False, commonsense=dict.fromkeys(COMMONSENSE, nothing), hard=hard)
+
+
+def details(query: Query, plan: Sequence[Any] | None, score: PlanScore | None) -> dict[str, Any]:
+    """What is told of an episode beyond its reward, JSON types only: the plan, and its score, None where the constraints are hidden."""
+    told = score.model_dump(mode="json") if score else {"index": query.index, "delivered": bool(plan)}
+    return {**told, "plan": plan}
 
 
 def score(queries: Sequence[Query], plans: Sequence[object], sandbox: Sandbox, mode: Mode = "official") -> Report:
@@ -145,7 +153,7 @@ def count(verdicts: Sequence[Mapping[str, Verdict]], name: str) -> Count:
     return Count(passed=passed.count(True), failed=passed.count(False), total=len(passed))
 
 
-def hard_of(query: Query) -> list[str]:
+def _hard_of(query: Query) -> list[str]:
     """The hard constraints that a query sets."""
     return [name for name in HARD if name not in SETTERS or getattr(query.local_constraint, SETTERS[name])]
 

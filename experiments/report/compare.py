@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from experiments.judged import ENVIRONMENTS
+from envs.travelplanner.description import NAMES
 from experiments.report import curves
 from experiments.results import EpisodeRow
 from experiments.stats import Interval, paired_interval
@@ -38,7 +38,7 @@ def differences(rows: Sequence[EpisodeRow], control: Sequence[EpisodeRow]) -> li
     """
     found: list[Difference] = []
     for name, share, digits, value in _MEASURES:
-        if value is curves.reward and not any(row.env in ENVIRONMENTS for row in rows):
+        if value is curves.reward and not any(row.env in NAMES for row in rows):
             continue
         treated, untreated = _by_game(rows, value), _by_game(control, value)
         if shared := treated.keys() & untreated.keys():

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from experiments.judged import ENVIRONMENTS, is_delivered, is_hidden
+from envs.travelplanner.description import NAMES
+from experiments.judged import is_delivered, is_hidden
 from experiments.report import curves
 from experiments.report.compare import differences
 from experiments.report.constraints import constraints
@@ -96,7 +97,7 @@ def _learning(rows: Sequence[Sequence[EpisodeRow]]) -> list[curves.Curve]:
     if any(map(is_hidden, rows[0])):
         return []
     success = curves.learning("Success", "success", rows, curves.success)
-    if not any(row.env in ENVIRONMENTS for row in rows[0]):
+    if not any(row.env in NAMES for row in rows[0]):
         return [success]
     reward = curves.learning("Reward", "reward", rows, curves.reward)
     return [

@@ -51,7 +51,7 @@ async def _check(namespace: Namespace, group: str, discard: bool) -> None:
     name = namespace.keys.namespace
     if group in (WORKERS, CURATORS):
         raise UsageError(f"--group {group}: its entries are work to be done; start `memp {group.removesuffix('s')}` to have it done")
-    groups = await _groups(namespace)
+    groups = {each["name"].decode() for each in await groups_of(namespace.client, namespace.keys.trajectories)}
     if group not in groups:
         left = await _sweep(namespace)
         gone = f", and {left} that one has left behind {'is' if left == 1 else 'are'} deleted" if left else ""
@@ -61,7 +61,3 @@ async def _check(namespace: Namespace, group: str, discard: bool) -> None:
         raise UsageError(f"--group {group} was heard of {heard:.0f} s ago: end its run first, or wait until it is silent for {SILENT:g} s")
     if groups == {group} and not discard:
         raise UsageError(f"--group {group} is the only one, so nobody has learned from its trajectories: start a curator, or add --discard")
-
-
-async def _groups(namespace: Namespace) -> set[str]:
-    return {each["name"].decode() for each in await groups_of(namespace.client, namespace.keys.trajectories)}

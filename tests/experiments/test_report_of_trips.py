@@ -16,7 +16,6 @@ from tests.experiments.test_report import Page
 from tests.experiments.trips import Trips, keep, made_up
 
 COUNT = 10
-DEAD: dict[str, Any] = {"outcome": "dead", "judgement": None, "success": False, "reward": 0.0, "steps": 0, "reason": "EnvCrashed"}
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +27,12 @@ def trips(tmp_path_factory: pytest.TempPathFactory) -> Trips:
 def rows(trips: Trips) -> list[EpisodeRow]:
     """Two each that keep all, repeat meals, make up rooms, deliver nothing, and miss a day."""
     return trips.rows("validation")
+
+
+def dead(row: EpisodeRow, undelivered: EpisodeRow) -> EpisodeRow:
+    """The row of a task that died: its judgement is that of one who delivers nothing."""
+    died: dict[str, Any] = {"outcome": "dead", "success": False, "reward": 0.0, "steps": 0, "reason": "EnvCrashed"}
+    return row.model_copy(update=died | {"judgement": undelivered.judgement})
 
 
 def folder(path: Path, rows: list[EpisodeRow], split: str = "validation") -> Path:
@@ -51,7 +56,7 @@ def test_summary_of_trips_has_the_six_figures(rows: list[EpisodeRow], tmp_path: 
 
 
 def test_summary_of_trips_counts_dead_as_passing_nothing_and_aborted_nowhere(rows: list[EpisodeRow]) -> None:
-    one_each = [rows[0], rows[5].model_copy(update=DEAD), rows[1].model_copy(update={"outcome": "aborted"})]
+    one_each = [rows[0], dead(rows[5], rows[3]), rows[1].model_copy(update={"outcome": "aborted"})]
     assert summarise(one_each).travelplanner["delivery"] == 50.0
     assert summarise(one_each).travelplanner["commonsense_micro"] == 50.0
     assert summarise(one_each[2:]).travelplanner == {}
@@ -134,10 +139,11 @@ def test_report_of_hidden_constraints_shows_delivery_and_no_success(trips: Trips
     assert not {"success", "failure", "Why plans fail"} & set(page.words)
 
 
-@pytest.mark.parametrize("outcome", [{"outcome": "aborted", "reason": "budget"}, DEAD])
-def test_report_of_trips_that_came_to_nothing_is_written(rows: list[EpisodeRow], outcome: dict[str, Any], tmp_path: Path) -> None:
-    page = Page(write_report(folder(tmp_path / "mine", [rows[0].model_copy(update=outcome)])))
-    assert ("Why plans fail" in page.text, "Commonsense, micro 0.0%" in page.text) == (False, outcome is DEAD)
+@pytest.mark.parametrize("died", [False, True])
+def test_report_of_trips_that_came_to_nothing_is_written(rows: list[EpisodeRow], died: bool, tmp_path: Path) -> None:
+    aborted = rows[0].model_copy(update={"outcome": "aborted", "reason": "budget"})
+    page = Page(write_report(folder(tmp_path / "mine", [dead(rows[0], rows[3]) if died else aborted])))
+    assert ("Why plans fail" in page.text, "Commonsense, micro 0.0%" in page.text) == (False, died)
 
 
 def test_report_of_trips_beside_households_compares_neither(rows: list[EpisodeRow], tmp_path: Path) -> None:
