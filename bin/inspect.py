@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bin.options import DataDir, ExpName, Json, ProcedureId, a_namespace, cell, load_settings, print_table, quiet, table_of
-from memory.procedure import Procedure
+from memory.procedure import Credit, Procedure
 from runtime.config import Settings
 from runtime.errors import UsageError
 from runtime.event_loop import run
@@ -85,14 +85,22 @@ def history(procedure: ProcedureId, exp_name: ExpName, data_dir: DataDir = None)
     found: Procedure = run(_procedure, quiet(load_settings(data_dir=data_dir)), exp_name, procedure)
     before = ""
     for revision in found.revisions:
-        credit = found.credit.get(revision.number)
-        did = f"{credit.successes} of {credit.uses} successful" if credit else "never used"
+        did = _fared(found.credit.get(revision.number, Credit()))
         sources = visible(", ".join(revision.cause.trajectories)) or "-"
         typer.echo(f"revision {revision.number}: {revision.cause.kind} from {sources}; {did}")
         after = "\n".join(text for text in (revision.content.script, revision.content.trajectory) if text)
         for line in list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1))[2:]:
             typer.echo(f"    {visible(line)}")
         before = after
+
+
+def _fared(credit: Credit) -> str:
+    """How a revision did; also where it was given or withheld by chance."""
+    used = f"{credit.successes} of {credit.uses} successful" if credit.uses else "never used"
+    if not (credit.given or credit.withheld):
+        return used
+    chance = f"{credit.given_successes} of {credit.given} when given, {credit.withheld_successes} of {credit.withheld} when withheld"
+    return f"{used}; by chance {chance}"
 
 
 async def _status(settings: Settings, name: str) -> "Status":

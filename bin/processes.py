@@ -8,7 +8,24 @@ import typer
 
 from bin.database import built_database, plays_trips
 from bin.options import DataDir, Engine, Parent, a_namespace, load_settings
-from bin.run import Build, Env, FewShot, Limit, MaxSteps, Model, Retrieve, SameGoalBy, Seed, Split, TopK, UpdateBy, UseMemory
+from bin.run import (
+    Build,
+    DeprecateBy,
+    Env,
+    FewShot,
+    Holdout,
+    Limit,
+    MaxSteps,
+    Model,
+    ProcedureDropout,
+    Retrieve,
+    SameGoalBy,
+    Seed,
+    Split,
+    TopK,
+    UpdateBy,
+    UseMemory,
+)
 from runtime.config import Settings
 from runtime.errors import UsageError
 from runtime.event_loop import run
@@ -50,6 +67,7 @@ def curator(
     build: Build = "proceduralization",
     update: UpdateBy = "adjustment",
     same_goal: SameGoalBy = "merge",
+    deprecate: DeprecateBy = "share",
     facts: Annotated[bool, typer.Option("--facts", help="Extract facts of new procedures, which --retrieve avefact needs.")] = False,
     parent: Parent = None,
 ) -> None:
@@ -57,7 +75,8 @@ def curator(
     from memory.update import Policy
     from workers.processes import CuratorOptions, run_curator
 
-    options = CuratorOptions(model=model, form=build, policy=Policy(update=update, same_goal=same_goal, facts=facts))
+    policy = Policy(update=update, same_goal=same_goal, facts=facts)
+    options = CuratorOptions(model=model, form=build, policy=policy, deprecate=deprecate)
     run(run_curator, load_settings(), exp_name, options, parent)
 
 
@@ -71,6 +90,8 @@ def submit(
     use_memory: UseMemory = True,
     retrieve: Retrieve = "query",
     top_k: TopK = 3,
+    holdout: Holdout = 0.0,
+    procedure_dropout: ProcedureDropout = 0.0,
     limit: Limit = None,
     seed: Seed = 0,
     data_dir: DataDir = None,
@@ -92,6 +113,8 @@ def submit(
         use_memory=use_memory,
         retrieve=retrieve,
         top_k=top_k,
+        holdout=holdout,
+        procedure_dropout=procedure_dropout,
         limit=limit,
         seed=seed,
     )

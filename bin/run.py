@@ -10,7 +10,7 @@ import typer
 
 from bin.database import built_database, plays_trips
 from bin.options import DataDir, Engine, RunsDir, load_settings, quiet
-from memory.procedure import Form, SameGoal, Update
+from memory.procedure import Deprecate, Form, SameGoal, Update
 from runtime.config import Settings
 from runtime.errors import MempError
 from runtime.event_loop import run
@@ -35,6 +35,13 @@ Retrieve = Annotated[Retrieval, typer.Option("--retrieve", help="random, query o
 UpdateBy = Annotated[Update, typer.Option("--update", help="vanilla, validation or adjustment.")]
 SameGoalBy = Annotated[
     SameGoal, typer.Option("--same-goal", help="merge: one procedure per goal; add: one per trajectory, as in the paper.")
+]
+DeprecateBy = Annotated[
+    Deprecate, typer.Option("--deprecate", help="share: what fails too often; uplift: what does harm, as --procedure-dropout shows.")
+]
+Holdout = Annotated[float, typer.Option("--holdout", min=0.0, max=0.99, help="Share of episodes that memory is withheld from.")]
+ProcedureDropout = Annotated[
+    float, typer.Option("--procedure-dropout", min=0.0, max=0.99, help="Share of retrieved procedures that are withheld, each by chance.")
 ]
 TopK = Annotated[int, typer.Option("--top-k", min=1, help="Procedures retrieved per task.")]
 GroupSize = Annotated[
@@ -66,7 +73,10 @@ def online(
     retrieve: Retrieve = "query",
     update: UpdateBy = "adjustment",
     same_goal: SameGoalBy = "merge",
+    deprecate: DeprecateBy = "share",
     top_k: TopK = 3,
+    holdout: Holdout = 0.0,
+    procedure_dropout: ProcedureDropout = 0.0,
     group_size: GroupSize = None,
     limit: Limit = None,
     seed: Seed = 0,
@@ -100,6 +110,8 @@ def offline(
     update: UpdateBy = "validation",
     same_goal: SameGoalBy = "merge",
     top_k: TopK = 3,
+    holdout: Holdout = 0.0,
+    procedure_dropout: ProcedureDropout = 0.0,
     limit: Limit = None,
     seed: Seed = 0,
     workers: Workers = 1,

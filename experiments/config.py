@@ -13,7 +13,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from envs.registry import games
-from memory.procedure import Form, SameGoal, Update
+from memory.procedure import Deprecate, Form, SameGoal, Update
 from runtime.config import Settings
 from runtime.errors import DataError, UsageError
 from runtime.events import EpisodeSpec, Retrieval, Task
@@ -40,7 +40,10 @@ class RunConfig(BaseModel):
     retrieve: Retrieval = "query"
     update: Update = "adjustment"
     same_goal: SameGoal = "merge"
+    deprecate: Annotated[Deprecate, Field(exclude_if=lambda rule: rule == "share")] = "share"
     top_k: int = 3
+    holdout: Annotated[float, Field(exclude_if=lambda share: not share)] = 0.0
+    procedure_dropout: Annotated[float, Field(exclude_if=lambda share: not share)] = 0.0
     group_size: int | None = None
     limit: int | None = None
     seed: int = 0
@@ -129,7 +132,7 @@ def clear_folder(folder: Path) -> None:
         raise _unwritable(folder, error) from None
 
 
-FILES = ("config.json", "episodes.jsonl", "trajectories.jsonl", "summary.json", "report.html", "memory.jsonl")
+FILES = ("config.json", "episodes.jsonl", "trajectories.jsonl", "summary.json", "report.html", "memory.jsonl", "changes.jsonl")
 """Files of a run, in the order in which they are deleted."""
 
 

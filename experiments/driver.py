@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+import structlog
 
 from experiments.config import (
     RunConfig,
@@ -30,6 +31,7 @@ from experiments.report import write_report
 from experiments.results import EpisodeRow, read_rows
 from experiments.summary import Summary, summarise, write_summary
 from experiments.waiting import Waiting
+from memory.changes import archive_changes
 from memory.store import Memory, open_memory
 from memory.transfer import export_memory, import_memory, read_memory
 from runtime.bus.consumer import register_group
@@ -37,7 +39,7 @@ from runtime.bus.namespace import Namespace, groups_of, open_namespace
 from runtime.bus.scripts import patiently
 from runtime.bus.trimmed import restore_tasks
 from runtime.config import Settings
-from runtime.errors import UsageError
+from runtime.errors import DataError, UsageError
 from runtime.events import Progress, Role, Task, Usage
 from runtime.keys import CURATORS, Keys
 from runtime.model.embeddings import open_embedder
@@ -45,6 +47,8 @@ from runtime.model.llm import Sampling, open_llm
 from runtime.model.preflight import preflight
 from runtime.server import Server, connect, open_server
 from runtime.tasks import open_tasks
+
+log = structlog.get_logger()
 
 
 @dataclass
@@ -130,7 +134,7 @@ class Run:
         config = self.config
         facts = ["--facts"] if config.retrieve == "avefact" else []
         choices = {"--exp-name": config.exp_name, "--model": config.builder_model or config.model, "--build": config.build}
-        choices |= {"--update": config.update, "--same-goal": config.same_goal}
+        choices |= {"--update": config.update, "--same-goal": config.same_goal, "--deprecate": config.deprecate}
         self.fleet.start("curator", "curator", *(part for pair in choices.items() for part in pair), *facts)
 
     async def _look(self) -> Progress:
@@ -160,8 +164,20 @@ async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show:
         await run.fleet.stop()
         if run.memory:
             await export_memory(run.namespace, folder / "memory.jsonl")
+        if config.learns:
+            await _export_history(run.namespace, folder / "changes.jsonl")
         learning = (await run.namespace.progress()).learning
     return finish(config, folder, learning)
+
+
+async def _export_history(namespace: Namespace, path: Path) -> None:
+    """What the run has learned when; nothing where nothing was. Somebody may have trimmed the stream: then the file can't be whole."""
+    if not (await namespace.progress()).version:
+        return
+    try:
+        await archive_changes(namespace, path)
+    except DataError as error:
+        log.warning("history_not_exported", path=str(path), error=str(error))
 
 
 async def build_memory(config: RunConfig, settings: Settings, *, overwrite: bool, show: Callable[[Snapshot], None]) -> tuple[Path, int]:
@@ -255,5 +271,9 @@ def _check(config: RunConfig) -> None:
             raise UsageError(f"--retrieve avefact needs facts, and {config.memory} has none: build it with --retrieve avefact")
     if config.mode == "offline" and config.use_memory and not (config.trajectories or config.memory):
         raise UsageError("offline needs a memory to evaluate: --trajectories FILE to build one, or --memory FILE, or --no-use-memory")
+    if config.deprecate == "uplift" and not config.procedure_dropout:
+        raise UsageError("--deprecate uplift learns from withholding procedures by chance: set --procedure-dropout, to 0.3, say")
+    if (config.holdout or config.procedure_dropout) and not config.use_memory:
+        raise UsageError("--holdout and --procedure-dropout withhold memory, and --no-use-memory leaves it out: drop one of them")
     if config.group_size is not None and not config.learns:
         raise UsageError("--group-size makes groups wait for the curator, and this run has none: leave it out")

@@ -13,6 +13,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experiments.append_file import AppendFile, unwritable
+from memory.holdout import arm
 from memory.lines import sync_folder
 from runtime.errors import DataError
 from runtime.events import Arm, DeadLetter, Retrieved, Role, Task, Trajectory, Usage
@@ -45,6 +46,8 @@ class EpisodeRow(BaseModel):
     reward: float
     steps: Annotated[int, Field(ge=0)]
     retrieved: tuple[Retrieved, ...]
+    withheld: Annotated[tuple[Retrieved, ...], Field(exclude_if=lambda some: not some)] = ()
+    """Retrieved, but not shown to the episode (`--procedure-dropout`)."""
     memory_version: int
     usage: dict[Role, Usage]
     attempt: int
@@ -76,6 +79,7 @@ def row(trajectory: Trajectory, entry: str) -> EpisodeRow:
         reward=trajectory.reward,
         steps=len(trajectory.steps),
         retrieved=recall.retrieved,
+        withheld=recall.withheld,
         memory_version=recall.memory_version,
         usage=trajectory.usage,
         attempt=trajectory.attempt,
@@ -90,7 +94,7 @@ def dead_row(task: Task, letter: DeadLetter, entry: str) -> EpisodeRow:
     return EpisodeRow(
         **_of_task(task),
         entry=f"dead:{entry}",
-        arm="memory" if task.spec.use_memory else "control",
+        arm=arm(task),
         outcome="dead",
         reason=letter.reason,
         success=False,

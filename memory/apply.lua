@@ -15,6 +15,68 @@ local replayed = plan.replayed
 local function key(kind, procedure) return prefix .. kind .. ':' .. procedure end
 local function revision_of(procedure) return tonumber(redis.call('HGET', key('procedure', procedure), 'revision') or 0) end
 
+-- Credit of a revision: its counters, and what those that were tried by chance say.
+local COUNTERS = {'uses', 'successes', 'given', 'given_successes', 'withheld', 'withheld_successes'}
+local SUCCESSES = {uses = 'successes', given = 'given_successes', withheld = 'withheld_successes'}
+local BETS = 19
+
+local function named(revision)
+  local names = {}
+  for number, name in ipairs(COUNTERS) do names[number] = name .. ':' .. revision end
+  return names
+end
+
+-- One more in each of these arms ('' is none).
+local function add(credit, arms, success)
+  for _, arm in ipairs(arms) do
+    if arm ~= '' then
+      credit[arm] = credit[arm] + 1
+      if success then credit[SUCCESSES[arm]] = credit[SUCCESSES[arm]] + 1 end
+    end
+  end
+end
+
+-- As HSET takes them; an arm that nothing came of is left out, so that a memory without trials is as it ever was.
+local function fields_of(credit, revision)
+  local fields = {}
+  local function put(name)
+    fields[#fields + 1], fields[#fields + 2] = name .. ':' .. revision, credit[name]
+  end
+  for arm, successes in pairs(SUCCESSES) do
+    if credit[arm] > 0 then
+      put(arm)
+      put(successes)
+    end
+  end
+  if credit.trial then put('trial') end
+  return fields
+end
+
+-- The e-value of a revision's doing harm: what a gambler has made of 1 who bets that it succeeds less often when it is given than when it is
+-- withheld (Ramdas, Grünwald, Vovk, Shafer 2023). If it does no harm, it exceeds x with probability 1/x at most, however often one looks.
+--
+-- A trial's score is (success - 1/2) / chance of its arm, negative for those withheld: its mean is the uplift, whatever the tasks are. A bet
+-- multiplies what there is by 1 - bet * score; bets of several sizes are made side by side, as the best is not known. Scores have four
+-- values, so counters are all that is needed. Exact where trials are applied in an order that does not depend on how they ended (groups).
+local function harm(credit, dropout)
+  local most, wealth = 2 * math.min(dropout, 1 - dropout), 0
+  for step = 1, BETS do
+    local bet = most * step / (BETS + 1)
+    local given, withheld = bet / (2 * (1 - dropout)), bet / (2 * dropout)
+    wealth = wealth + math.exp(math.min(600,
+      credit.given_successes * math.log(1 - given) + (credit.given - credit.given_successes) * math.log(1 + given)
+      + credit.withheld_successes * math.log(1 + withheld) + (credit.withheld - credit.withheld_successes) * math.log(1 - withheld)))
+  end
+  return wealth / BETS
+end
+
+-- Whether so much evidence suffices for the revision that was tried as the `trial`th, after so many discoveries. The expected share of false
+-- ones among all is at most `fdr` at any time, whatever the procedures have to do with each other (e-LOND: Xu & Ramdas 2024); a trial's
+-- part of it is 1 / (trial * (trial + 1)), and all parts make 1.
+local function is_discovery(evidence, trial, discoveries, fdr)
+  return trial ~= nil and evidence * fdr * (discoveries + 1) >= trial * (trial + 1)
+end
+
 local function applied()
   if replayed then return #redis.call('XRANGE', KEYS[3], replayed.entry, replayed.entry) == 1 end
   return redis.call('SISMEMBER', KEYS[4], trajectory) == 1
@@ -58,15 +120,44 @@ for _, source in ipairs(plan.sources) do
   if revision_of(source.procedure) ~= source.expects then return 'conflict' end
 end
 
--- A revision that was used often enough and failed too often is deprecated, unless this very change revises it.
-local deprecated = replayed and replayed.deprecated or {}
-for _, use in ipairs(replayed and {} or plan.uses) do
-  local counters = redis.call('HMGET', key('credit', use.procedure), 'uses:' .. use.revision, 'successes:' .. use.revision)
-  local uses, successes = tonumber(counters[1] or 0) + 1, tonumber(counters[2] or 0) + (use.success and 1 or 0)
-  local status = redis.call('HGET', key('procedure', use.procedure), 'status')
-  if status == 'active' and not written[use.procedure] and revision_of(use.procedure) == use.revision
-    and uses >= plan.deprecate_uses and successes / uses < plan.deprecate_share then
-    deprecated[#deprecated + 1] = {procedure = use.procedure, revision = use.revision}
+-- Every use is counted; the revision that it is of may be deprecated then, unless this very change revises it.
+local chance = redis.call('HMGET', KEYS[1], 'dropout', 'trials', 'discoveries')
+local dropout, trials, discoveries = chance[1], tonumber(chance[2] or 0), tonumber(chance[3] or 0)
+
+local function counted(use)
+  local counters = redis.call('HMGET', key('credit', use.procedure), 'trial:' .. use.revision, unpack(named(use.revision)))
+  local credit = {trial = tonumber(counters[1])}
+  for number, name in ipairs(COUNTERS) do credit[name] = tonumber(counters[number + 1] or 0) end
+  local arms = {use.withheld and '' or 'uses'}
+  -- Evidence is reckoned from counters alone, so it must all be of one dropout: the first that there was.
+  if use.dropout and (dropout or tostring(use.dropout)) == tostring(use.dropout) then
+    dropout = tostring(use.dropout)
+    arms[2] = use.withheld and 'withheld' or 'given'
+    if not credit.trial then
+      trials = trials + 1
+      credit.trial = trials
+    end
+  end
+  add(credit, arms, use.success)
+  return credit
+end
+
+local deprecated, credits = replayed and replayed.deprecated or {}, {}
+for _, old in ipairs(deprecated) do discoveries = discoveries + (old.evidence and 1 or 0) end
+for number, use in ipairs(plan.uses) do
+  local credit = counted(use)
+  credits[number] = credit
+  local active = redis.call('HGET', key('procedure', use.procedure), 'status') == 'active'
+  if not replayed and active and not written[use.procedure] and revision_of(use.procedure) == use.revision then
+    if plan.fdr then
+      local evidence = credit.trial and harm(credit, tonumber(dropout)) or 0
+      if is_discovery(evidence, credit.trial, discoveries, plan.fdr) then
+        discoveries = discoveries + 1
+        deprecated[#deprecated + 1] = {procedure = use.procedure, revision = use.revision, evidence = evidence}
+      end
+    elseif not use.withheld and credit.uses >= plan.deprecate_uses and credit.successes / credit.uses < plan.deprecate_share then
+      deprecated[#deprecated + 1] = {procedure = use.procedure, revision = use.revision}
+    end
   end
 end
 
@@ -106,10 +197,11 @@ for _, write in ipairs(plan.writes) do
   for _, source in ipairs(write.sources) do redis.call('RPUSH', key('sources', write.procedure), source) end
 end
 for _, source in ipairs(plan.sources) do redis.call('RPUSH', key('sources', source.procedure), source.trajectory) end
-for _, use in ipairs(plan.uses) do
-  redis.call('HINCRBY', key('credit', use.procedure), 'uses:' .. use.revision, 1)
-  redis.call('HINCRBY', key('credit', use.procedure), 'successes:' .. use.revision, use.success and 1 or 0)
+for number, use in ipairs(plan.uses) do
+  local fields = fields_of(credits[number], use.revision)
+  if #fields > 0 then redis.call('HSET', key('credit', use.procedure), unpack(fields)) end
 end
+if trials > 0 then redis.call('HSET', KEYS[1], 'dropout', dropout, 'trials', trials, 'discoveries', discoveries) end
 for _, old in ipairs(deprecated) do
   local revision = cjson.decode(redis.call('HGET', key('revisions', old.procedure), old.revision))
   revision.number, revision.status = old.revision + 1, 'deprecated'

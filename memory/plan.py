@@ -10,10 +10,15 @@ from memory.procedure import Change, CommittedChange, Credit, NewProcedure, Writ
 
 @dataclass(frozen=True)
 class Deprecation:
-    """When a revision is taken out of retrieval: from `uses` uses on, if its share of successes is below `share`."""
+    """When a revision is taken out of retrieval: from `uses` uses on, if its share of successes is below `share`.
+
+    With `fdr` it is what withholding it by chance has shown that counts instead: it goes once it does harm beyond doubt, so that of all
+    that go at most a share `fdr` is expected to be harmless.
+    """
 
     uses: int = 3
     share: float = 0.5
+    fdr: float | None = None
 
 
 def plan(change: Change, rule: Deprecation, committed: CommittedChange | None = None) -> tuple[dict[str, Any], list[bytes]]:
@@ -30,6 +35,7 @@ def plan(change: Change, rule: Deprecation, committed: CommittedChange | None = 
         "tokens": sum(usage.tokens for usage in change.usage.values()),
         "deprecate_uses": rule.uses,
         "deprecate_share": rule.share,
+        **({"fdr": rule.fdr} if rule.fdr else {}),
         **({"replayed": committed.model_dump(exclude={"event"})} if committed else {}),
     }, vectors
 

@@ -10,6 +10,7 @@ from runtime.events import Count, Event, Role, Usage
 Form = Literal["trajectory", "script", "proceduralization"]
 Update = Literal["vanilla", "validation", "adjustment"]
 SameGoal = Literal["merge", "add"]
+Deprecate = Literal["share", "uplift"]
 Status = Literal["active", "deprecated"]
 Kind = Literal["built", "merged", "adjusted", "deprecated", "reverted"]
 
@@ -53,11 +54,21 @@ class Fact(Record):
     vector: str | None = None
 
 
+Chance = Annotated[Count, Field(exclude_if=lambda count: not count)]
+
+
 class Credit(Record):
-    """How often a revision was given to an episode, and how often that succeeded."""
+    """How often a revision was given to an episode, and how often that succeeded.
+
+    Of the episodes that it was by chance given to or withheld from (`--procedure-dropout`), the last four count both arms.
+    """
 
     uses: Count = 0
     successes: Count = 0
+    given: Chance = 0
+    given_successes: Chance = 0
+    withheld: Chance = 0
+    withheld_successes: Chance = 0
 
 
 class Procedure(Record):
@@ -90,11 +101,15 @@ class Header(Record):
 
 
 class Use(Record):
-    """A credit to be given: this revision was used by an episode that ended so."""
+    """A credit to be given: this revision was used by an episode that ended so, or would have been."""
 
     procedure: str
     revision: int
     success: bool
+    dropout: Annotated[float | None, Field(exclude_if=lambda share: share is None)] = None
+    """Share of its retrievals in which it was withheld by chance; None where that was never in play."""
+    withheld: Annotated[bool, Field(exclude_if=lambda so: not so)] = False
+    """It was withheld, which is no use of it."""
 
 
 class NewProcedure(Record):
@@ -153,6 +168,8 @@ class Deprecated(Record):
 
     procedure: str
     revision: int
+    evidence: Annotated[float | None, Field(exclude_if=lambda value: value is None)] = None
+    """Of `--deprecate uplift`: the e-value of its doing harm."""
 
 
 class CommittedChange(Record):

@@ -79,6 +79,6 @@ def _base64(vector: bytes) -> str:
 def _credits(counters: dict[bytes, bytes]) -> dict[int, Credit]:
     revisions = sorted({int(name.split(b":")[1]) for name in counters})
     return {
-        number: Credit(uses=int(counters.get(b"uses:%d" % number, 0)), successes=int(counters.get(b"successes:%d" % number, 0)))
+        number: Credit.model_validate({name: int(counters.get(b"%s:%d" % (name.encode(), number), 0)) for name in Credit.model_fields})
         for number in revisions
     }

@@ -6,13 +6,15 @@ avefact   mean over the task's facts of the best match among the procedure's fac
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from memory.build import FactExtractor
 from memory.guidance import guidance
-from memory.index import DIGITS, Candidates, Found, Vector
+from memory.holdout import shown
+from memory.index import DIGITS, Candidates, Found, Hit, Vector
 from memory.store import Memory
 from runtime.events import Recall, Retrieved, Task
 
@@ -37,7 +39,8 @@ class Retriever:
         self._thresholds = thresholds
 
     async def recall(self, task: Task) -> Recall:
-        """What memory gives to this task; an empty memory, or nothing near enough, gives an empty guidance."""
+        """What memory gives to this task; an empty memory, or nothing near enough, gives an empty guidance. What is withheld is
+        replaced by nothing."""
         facts: dict[str, str] = {}
         if task.spec.retrieve == "random":
             found = await self._random(task)
@@ -46,10 +49,12 @@ class Retriever:
         else:
             facts = await self._facts.extract(task.env, task.goal)
             found = await self._avefact(task, facts)
+        given, withheld = shown(task, found.hits)
         return Recall(
             arm="memory",
-            retrieved=tuple(Retrieved(procedure=hit.procedure, revision=hit.revision, distance=hit.distance) for hit in found.hits),
-            guidance=guidance([(hit.goal, hit.content) for hit in found.hits]),
+            retrieved=_told(given),
+            withheld=_told(withheld),
+            guidance=guidance([(hit.goal, hit.content) for hit in given]),
             facts=facts,
             memory_version=found.version,
         )
@@ -71,6 +76,10 @@ class Retriever:
         ranked = sorted((-score, name) for name, score in zip(candidates.procedures, scores, strict=True) if score > 0)
         best = [(name, round(1.0 + lack, DIGITS)) for lack, name in ranked[: task.spec.top_k]]
         return Found(candidates.version, await self._memory.index.hits(best))
+
+
+def _told(hits: Sequence[Hit]) -> tuple[Retrieved, ...]:
+    return tuple(Retrieved(procedure=hit.procedure, revision=hit.revision, distance=hit.distance) for hit in hits)
 
 
 def average_fact_similarities(wanted: dict[str, Vector], candidates: Candidates, threshold: float) -> list[float]:

@@ -6,7 +6,7 @@ The file is JSON lines: a `Header`, then one `Procedure` per line.
 from pathlib import Path
 
 from memory.lines import numbered_lines, parse_line, replacing
-from memory.procedure import Change, Fact, Header, NewProcedure, Procedure, Write, goal_digest
+from memory.procedure import Change, Credit, Fact, Header, NewProcedure, Procedure, Write, goal_digest
 from memory.read import read_procedures
 from memory.store import Memory, check_whole, encode, fits, stored_embedding
 from runtime.bus.namespace import Namespace
@@ -53,7 +53,8 @@ def read_memory(path: Path) -> tuple[Header, list[Procedure]]:
 
 
 async def import_memory(memory: Memory, path: Path) -> int:
-    """Add the procedures of a file; returns how many were new. Those that are there already are left as they are.
+    """Add the procedures of a file; returns how many were new. Those that are there already are left as they are. What was tried of
+    them by chance stays behind: it was tried on other tasks, maybe by another model.
 
     Vectors are taken over if they are of the same embedding model, and made anew if not, or if the file has none.
     """
@@ -86,7 +87,7 @@ async def _write(memory: Memory, procedure: Procedure, same: bool) -> Write:
         revision=procedure.current,
         new=NewProcedure(env=procedure.env, goal=procedure.goal, unique=procedure.unique, vector=goal, facts=facts),
         history=procedure.revisions[:-1],
-        credit=procedure.credit,
+        credit={number: Credit(uses=credit.uses, successes=credit.successes) for number, credit in procedure.credit.items()},
         sources=procedure.sources,
     )
 

@@ -99,11 +99,16 @@ class Updater:
 
 
 def credits(trajectory: Trajectory, success: bool) -> tuple[Use, ...]:
-    """Credit for every procedure that was retrieved, to the revision that was retrieved; none where it was given before, and only
-    the building is tried again."""
+    """Credit for every procedure that was retrieved, to the revision that was retrieved, and for those withheld what came of that;
+    none where it was given before, and only the building is tried again."""
     if trajectory.retry is not None:
         return ()
-    return tuple(Use(procedure=each.procedure, revision=each.revision, success=success) for each in trajectory.recall.retrieved)
+    recall, dropout = trajectory.recall, trajectory.task.spec.procedure_dropout or None
+    return tuple(
+        Use(procedure=each.procedure, revision=each.revision, success=success, dropout=dropout, withheld=withheld)
+        for some, withheld in ((recall.retrieved, False), (recall.withheld, True))
+        for each in some
+    )
 
 
 def better(steps: int, success: bool, current: Revision) -> bool:

@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     """Uses of a revision before it can be deprecated."""
     deprecate_share: float = 0.5
     """Share of successes below which it then is."""
+    deprecate_fdr: float = Field(default=0.1, gt=0, lt=1)
+    """Share of harmless revisions that is put up with among those deprecated by `--deprecate uplift` (false-discovery rate)."""
 
     def model_post_init(self, _context: Any, /) -> None:
         """What holds secrets has them hidden in all that the process tells."""

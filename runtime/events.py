@@ -41,6 +41,10 @@ def _mebibytes(payload: bytes) -> dict[str, Any]:
     return {"size": len(payload) >> 20, "most": MAX_EVENT >> 20}
 
 
+def _is_zero(share: float) -> bool:
+    return not share
+
+
 class EpisodeSpec(BaseModel):
     """How an episode is to be played. It travels with the task, so that any worker plays it alike."""
 
@@ -60,6 +64,10 @@ class EpisodeSpec(BaseModel):
     """Token budget of the whole run (of the namespace's epoch); None is no limit."""
     prompt_tokens: Annotated[int | None, Field(exclude_if=lambda limit: limit is None)] = None
     """Tokens of one prompt of the agent from which the episode ends; None is no limit."""
+    holdout: Annotated[float, Field(ge=0, lt=1, exclude_if=_is_zero)] = 0.0
+    """Share of the episodes that memory is withheld from."""
+    procedure_dropout: Annotated[float, Field(ge=0, lt=1, exclude_if=_is_zero)] = 0.0
+    """Share of the retrieved procedures that are withheld, each by itself."""
 
 
 class Task(Event):
@@ -132,7 +140,11 @@ class Recall(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     arm: Arm
+    """`control` is without memory: a run without it, or an episode that it is withheld from."""
     retrieved: tuple[Retrieved, ...] = ()
+    """What was given."""
+    withheld: Annotated[tuple[Retrieved, ...], Field(exclude_if=lambda some: not some)] = ()
+    """What would have been given but for the dropout."""
     guidance: str = ""
     facts: dict[str, str] = {}
     memory_version: int = 0

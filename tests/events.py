@@ -4,6 +4,9 @@ from typing import Any
 
 from runtime.events import EpisodeSpec, Recall, Retrieved, Step, Task, Trajectory
 
+Uses = tuple[tuple[str, int], ...]
+"""Procedures and their revisions."""
+
 
 def task(index: int = 0, *, epoch: int = 1, group: int | None = None, goal: str = "put a mug in shelf.", **spec: Any) -> Task:
     """A task of a game that no environment has to play."""
@@ -19,10 +22,11 @@ def task(index: int = 0, *, epoch: int = 1, group: int | None = None, goal: str 
     )
 
 
-def trajectory(of: Task, *, success: bool = True, steps: int = 3, retrieved: tuple[tuple[str, int], ...] = (), **fields: Any) -> Trajectory:
+def trajectory(of: Task, *, success: bool = True, steps: int = 3, retrieved: Uses = (), withheld: Uses = (), **fields: Any) -> Trajectory:
     """The record of an episode with as many steps as asked for."""
     played = tuple(Step(thought=f"thought {n}", action=f"go to shelf {n}", observation=f"You arrive at shelf {n}.") for n in range(steps))
-    recall = Recall(arm="memory", retrieved=tuple(Retrieved(procedure=name, revision=revision) for name, revision in retrieved))
+    shown, kept = (tuple(Retrieved(procedure=name, revision=revision) for name, revision in some) for some in (retrieved, withheld))
+    recall = Recall(arm="memory", retrieved=shown, withheld=kept)
     given: dict[str, Any] = {
         "id": f"{of.epoch}:{of.id}",
         "task": of,

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from envs.pool import EnvPool
 from envs.registry import describe, is_allowed
+from memory.holdout import arm
 from memory.retrieve import Retriever
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
 from runtime.bus.journal import JournaledLLM, opened_journal
@@ -101,14 +102,14 @@ class EpisodeWorker:
                     recall = await journal.put_recall(await self._recall(task, llm))
             except ABORTING as error:
                 episode.aborted = f"{type(error).__name__}: {error}"
-                recall = Recall(arm="memory" if task.spec.use_memory else "control")
+                recall = Recall(arm=arm(task))
             else:
                 async with self.pool.env(task.env) as env:
                     await Agent(llm, describe(task.env), task.spec).play(env, task.game, recall.guidance, episode)
         return _trajectory(task, delivery, episode, recall, llm, anyio.current_time() - started)
 
     async def _recall(self, task: Task, llm: LLM) -> Recall:
-        if not task.spec.use_memory:
+        if arm(task) == "control":
             return Recall(arm="control")
         return await (await self.open_retriever(llm, task)).recall(task)
 

@@ -10,7 +10,7 @@ from envs.registry import describe, is_allowed
 from memory.apply import NotYourTurn
 from memory.build import Builder, FactExtractor
 from memory.plan import Deprecation
-from memory.procedure import Change, Form, goal_digest
+from memory.procedure import Change, Deprecate, Form, goal_digest
 from memory.store import Memory
 from memory.update import Policy, Updater, credits
 from runtime.bus.consumer import Consumer, Delivery, consumer_name
@@ -48,6 +48,7 @@ class MemoryCurator:
     form: Form
     policy: Policy
     settings: Settings
+    deprecate: Deprecate = "share"
     turns: Turns = field(init=False)
     queues: Queues = field(init=False, default_factory=Queues)
 
@@ -56,7 +57,8 @@ class MemoryCurator:
 
     @property
     def _rule(self) -> Deprecation:
-        return Deprecation(self.settings.deprecate_uses, self.settings.deprecate_share)
+        fdr = self.settings.deprecate_fdr if self.deprecate == "uplift" else None
+        return Deprecation(self.settings.deprecate_uses, self.settings.deprecate_share, fdr)
 
     def pump(self) -> Pump:
         namespace = self.memory.namespace

@@ -12,6 +12,7 @@ import structlog
 from envs.pool import EnvPool
 from envs.registry import describe
 from memory.build import FactExtractor, Form
+from memory.procedure import Deprecate
 from memory.retrieve import Retriever, Thresholds
 from memory.store import Memory, open_memory
 from memory.update import Policy
@@ -74,6 +75,7 @@ class CuratorOptions:
     model: str
     form: Form
     policy: Policy
+    deprecate: Deprecate = "share"
 
 
 async def run_curator(settings: Settings, name: str, options: CuratorOptions, parent: int | None = None) -> None:
@@ -83,7 +85,7 @@ async def run_curator(settings: Settings, name: str, options: CuratorOptions, pa
         open_llm(settings) as llm,
         opened_memory(settings, client, search, name) as memory,
     ):
-        curator = MemoryCurator(memory, llm, Sampling(model=options.model), options.form, options.policy, settings)
+        curator = MemoryCurator(memory, llm, Sampling(model=options.model), options.form, options.policy, settings, options.deprecate)
         log.info("curator_started", namespace=name, build=options.form, update=options.policy.update)
         await _until_told(curator.pump(), parent, curator.turns.watch, curator.tend, LagWatch(settings.lag_warning).run)
 

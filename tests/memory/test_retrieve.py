@@ -129,3 +129,18 @@ def candidates(*facts: list[tuple[str, Vector]]) -> Candidates:
     owners = [owner for owner, each in enumerate(facts) for _ in each]
     names, vectors = [name for each in facts for name, _ in each], [vector for each in facts for _, vector in each]
     return Candidates(1, [f"p{number}" for number in range(len(facts))], np.array(owners, np.intp), names, np.array(vectors, np.float32))
+
+
+async def test_withheld_procedures_are_told_and_not_shown_and_nothing_takes_their_place(place: Place, namespace_name: str) -> None:
+    async with recalling(place, namespace_name) as (retriever, _):
+        whole = await retriever.recall(asked(GOALS[0], "query", top_k=3))
+        splits: set[tuple[int, int]] = set()
+        for index in range(12):
+            recall = await retriever.recall(task(index, goal=GOALS[0], top_k=3, procedure_dropout=0.5))
+            splits.add((len(recall.retrieved), len(recall.withheld)))
+            assert sorted((*recall.retrieved, *recall.withheld), key=whole.retrieved.index) == list(whole.retrieved)
+            goals = dict(zip(("egg", "soapbar", "pen", "potato"), GOALS, strict=True))
+            for each in whole.retrieved:
+                assert (f"how to {goals[each.procedure]}" in recall.guidance) == (each in recall.retrieved)
+        assert {sum(split) for split in splits} == {3}
+        assert len(splits) > 1

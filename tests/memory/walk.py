@@ -26,6 +26,7 @@ class Walk:
     def __init__(self, memory: Memory, seed: int, shelf: Path) -> None:
         self.memory = memory
         self.chance = random.Random(seed)
+        self.dropouts = random.Random(seed)
         self._shelf = shelf
         self._tasks = 0
         self._left: list[Callable[[], Awaitable[None]]] = []
@@ -102,7 +103,10 @@ class Walk:
     async def _played(self, success: bool) -> Trajectory:
         """An episode that had retrieved up to three procedures, at their last revision or the one before; it has just come in."""
         used = [(each.id, max(1, each.current.number - self.chance.randrange(2))) for each in await self._some(3)]
-        self._now = trajectory(task(self._tasks), success=success, retrieved=tuple(used))
+        asked = task(self._tasks, procedure_dropout=self.dropouts.choice([0.0, 0.3, 0.5]))
+        others = [name for name in await self.memory.ids() if name not in dict(used)] if asked.spec.procedure_dropout else []
+        withheld = tuple((name, 1) for name in self.dropouts.sample(others, min(2, len(others))))
+        self._now = trajectory(asked, success=success, retrieved=tuple(used), withheld=withheld)
         self._tasks += 1
         [self._delivery] = await arrive(self.memory.namespace, self._now)
         return self._now
