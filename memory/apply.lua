@@ -15,66 +15,66 @@ local replayed = plan.replayed
 local function key(kind, procedure) return prefix .. kind .. ':' .. procedure end
 local function revision_of(procedure) return tonumber(redis.call('HGET', key('procedure', procedure), 'revision') or 0) end
 
--- Credit of a revision: its counters, and what those that were tried by chance say.
+-- Credit of a revision: its counters, and what those trials say in which chance decided whether it was given.
 local COUNTERS = {'uses', 'successes', 'given', 'given_successes', 'withheld', 'withheld_successes'}
 local SUCCESSES = {uses = 'successes', given = 'given_successes', withheld = 'withheld_successes'}
-local BETS = 19
 
-local function named(revision)
-  local names = {}
-  for number, name in ipairs(COUNTERS) do names[number] = name .. ':' .. revision end
-  return names
+local function credit_of(use)
+  local names = {'trial:' .. use.revision, 'evidence:' .. use.revision}
+  for number, name in ipairs(COUNTERS) do names[number + 2] = name .. ':' .. use.revision end
+  local stored = redis.call('HMGET', key('credit', use.procedure), unpack(names))
+  local credit = {trial = tonumber(stored[1]), evidence = tonumber(stored[2] or 0)}
+  for number, name in ipairs(COUNTERS) do credit[name] = tonumber(stored[number + 2] or 0) end
+  return credit
 end
 
--- One more in each of these arms ('' is none).
-local function add(credit, arms, success)
-  for _, arm in ipairs(arms) do
-    if arm ~= '' then
-      credit[arm] = credit[arm] + 1
-      if success then credit[SUCCESSES[arm]] = credit[SUCCESSES[arm]] + 1 end
-    end
-  end
+local function count(credit, arm, success)
+  credit[arm] = credit[arm] + 1
+  if success then credit[SUCCESSES[arm]] = credit[SUCCESSES[arm]] + 1 end
 end
 
--- As HSET takes them; an arm that nothing came of is left out, so that a memory without trials is as it ever was.
+-- As HSET takes them; what nothing came of is left out, so that a memory without trials is as it ever was.
 local function fields_of(credit, revision)
   local fields = {}
-  local function put(name)
-    fields[#fields + 1], fields[#fields + 2] = name .. ':' .. revision, credit[name]
-  end
+  local function put(name, value) fields[#fields + 1], fields[#fields + 2] = name .. ':' .. revision, value end
   for arm, successes in pairs(SUCCESSES) do
     if credit[arm] > 0 then
-      put(arm)
-      put(successes)
+      put(arm, credit[arm])
+      put(successes, credit[successes])
     end
   end
-  if credit.trial then put('trial') end
+  if credit.trial then
+    put('trial', credit.trial)
+    put('evidence', string.format('%.17g', credit.evidence))
+  end
   return fields
 end
 
--- The e-value of a revision's doing harm: what a gambler has made of 1 who bets that it succeeds less often when it is given than when it is
--- withheld (Ramdas, Grünwald, Vovk, Shafer 2023). If it does no harm, it exceeds x with probability 1/x at most, however often one looks.
---
--- A trial's score is (success - 1/2) / chance of its arm, negative for those withheld: its mean is the uplift, whatever the tasks are. A bet
--- multiplies what there is by 1 - bet * score; bets of several sizes are made side by side, as the best is not known. Scores have four
--- values, so counters are all that is needed. Exact where trials are applied in an order that does not depend on how they ended (groups).
-local function harm(credit, dropout)
-  local most, wealth = 2 * math.min(dropout, 1 - dropout), 0
-  for step = 1, BETS do
-    local bet = most * step / (BETS + 1)
-    local given, withheld = bet / (2 * (1 - dropout)), bet / (2 * dropout)
-    wealth = wealth + math.exp(math.min(600,
-      credit.given_successes * math.log(1 - given) + (credit.given - credit.given_successes) * math.log(1 + given)
-      + credit.withheld_successes * math.log(1 + withheld) + (credit.withheld - credit.withheld_successes) * math.log(1 - withheld)))
-  end
-  return wealth / BETS
+-- Evidence that a revision does harm: the logarithm of what a gambler has made of 1 who bets that it succeeds less often when it is given
+-- than when it is withheld (Ramdas, Grünwald, Vovk, Shafer 2023; the bet is Turner and Grünwald's, 2023). Each trial is foretold by what
+-- its arm did before, and the gambler is paid that forecast over the one for both arms, weighted by their chances. Where the revision does
+-- no harm, no trial is expected to pay, so evidence e is reached with probability 1 / exp(e) at most, however often one looks, and
+-- whatever the tasks are like. (Exact where trials are applied in an order that does not depend on how they ended, as in groups.)
+local function weigh(credit, use)
+  local given = (credit.given_successes + 0.5) / (credit.given + 1)
+  local withheld = (credit.withheld_successes + 0.5) / (credit.withheld + 1)
+  if given >= withheld then return end
+  local own, both = use.withheld and withheld or given, (1 - use.dropout) * given + use.dropout * withheld
+  credit.evidence = credit.evidence + math.log(use.success and own / both or (1 - own) / (1 - both))
 end
 
--- Whether so much evidence suffices for the revision that was tried as the `trial`th, after so many discoveries. The expected share of false
--- ones among all is at most `fdr` at any time, whatever the procedures have to do with each other (e-LOND: Xu & Ramdas 2024); a trial's
--- part of it is 1 / (trial * (trial + 1)), and all parts make 1.
-local function is_discovery(evidence, trial, discoveries, fdr)
-  return trial ~= nil and evidence * fdr * (discoveries + 1) >= trial * (trial + 1)
+-- How much of the false-discovery rate the nth revision that was tried may use up: half of it is shared by the first 64, half of the rest by
+-- the next 128, and so on.
+local function part_of(nth)
+  local many, share = 64, 0.5
+  while nth > many do nth, many, share = nth - many, many * 2, share / 2 end
+  return share / many
+end
+
+-- Whether evidence suffices after so many discoveries: of all of them, the expected share of false ones is at most `fdr` at any time, whatever
+-- the procedures have to do with each other (e-LOND: Xu and Ramdas 2024).
+local function is_discovery(credit, discoveries, fdr)
+  return credit.trial ~= nil and credit.evidence >= -math.log(fdr * part_of(credit.trial) * (discoveries + 1))
 end
 
 local function applied()
@@ -121,24 +121,20 @@ for _, source in ipairs(plan.sources) do
 end
 
 -- Every use is counted; the revision that it is of may be deprecated then, unless this very change revises it.
-local chance = redis.call('HMGET', KEYS[1], 'dropout', 'trials', 'discoveries')
-local dropout, trials, discoveries = chance[1], tonumber(chance[2] or 0), tonumber(chance[3] or 0)
+local chance = redis.call('HMGET', KEYS[1], 'trials', 'discoveries')
+local trials, discoveries = tonumber(chance[1] or 0), tonumber(chance[2] or 0)
 
 local function counted(use)
-  local counters = redis.call('HMGET', key('credit', use.procedure), 'trial:' .. use.revision, unpack(named(use.revision)))
-  local credit = {trial = tonumber(counters[1])}
-  for number, name in ipairs(COUNTERS) do credit[name] = tonumber(counters[number + 1] or 0) end
-  local arms = {use.withheld and '' or 'uses'}
-  -- Evidence is reckoned from counters alone, so it must all be of one dropout: the first that there was.
-  if use.dropout and (dropout or tostring(use.dropout)) == tostring(use.dropout) then
-    dropout = tostring(use.dropout)
-    arms[2] = use.withheld and 'withheld' or 'given'
+  local credit = credit_of(use)
+  if use.dropout then
     if not credit.trial then
       trials = trials + 1
       credit.trial = trials
     end
+    weigh(credit, use)
+    count(credit, use.withheld and 'withheld' or 'given', use.success)
   end
-  add(credit, arms, use.success)
+  if not use.withheld then count(credit, 'uses', use.success) end
   return credit
 end
 
@@ -150,9 +146,9 @@ for number, use in ipairs(plan.uses) do
   local active = redis.call('HGET', key('procedure', use.procedure), 'status') == 'active'
   if not replayed and active and not written[use.procedure] and revision_of(use.procedure) == use.revision then
     if plan.fdr then
-      local evidence = credit.trial and harm(credit, tonumber(dropout)) or 0
-      if is_discovery(evidence, credit.trial, discoveries, plan.fdr) then
+      if is_discovery(credit, discoveries, plan.fdr) then
         discoveries = discoveries + 1
+        local evidence = math.exp(math.min(credit.evidence, 600))
         deprecated[#deprecated + 1] = {procedure = use.procedure, revision = use.revision, evidence = evidence}
       end
     elseif not use.withheld and credit.uses >= plan.deprecate_uses and credit.successes / credit.uses < plan.deprecate_share then
@@ -201,7 +197,7 @@ for number, use in ipairs(plan.uses) do
   local fields = fields_of(credits[number], use.revision)
   if #fields > 0 then redis.call('HSET', key('credit', use.procedure), unpack(fields)) end
 end
-if trials > 0 then redis.call('HSET', KEYS[1], 'dropout', dropout, 'trials', trials, 'discoveries', discoveries) end
+if trials > 0 then redis.call('HSET', KEYS[1], 'trials', trials, 'discoveries', discoveries) end
 for _, old in ipairs(deprecated) do
   local revision = cjson.decode(redis.call('HGET', key('revisions', old.procedure), old.revision))
   revision.number, revision.status = old.revision + 1, 'deprecated'

@@ -107,7 +107,7 @@ class Use(Record):
     revision: int
     success: bool
     dropout: Annotated[float | None, Field(exclude_if=lambda share: share is None)] = None
-    """Share of its retrievals in which it was withheld by chance; None where that was never in play."""
+    """The chance with which it was withheld; None where that was not left to chance."""
     withheld: Annotated[bool, Field(exclude_if=lambda so: not so)] = False
     """It was withheld, which is no use of it."""
 

@@ -31,7 +31,7 @@ class Keys:
 
     @property
     def meta(self) -> str:
-        """Hash: epoch, memory version, embedding model and dimension; `dropout`, `trials`, `discoveries` where procedures are withheld."""
+        """Hash: epoch, memory version, embedding model and dimension; `trials`, `discoveries` where procedures are withheld."""
         return f"{self.prefix}meta"
 
     @property
@@ -93,8 +93,9 @@ class Keys:
         return f"{self.prefix}procedure:{procedure}"
 
     def credit(self, procedure: str) -> str:
-        """Hash: a counter per field of `Credit` and revision (`uses:<revision>` …), and `trial:<revision>`, which one of those tried by
-        chance it is; apart, as on most servers any write to an indexed hash re-indexes its vector."""
+        """Hash: a counter per field of `Credit` and revision (`uses:<revision>` …); of one that was tried by chance, as which of them
+        (`trial:…`) and how far it is shown to do harm (`evidence:…`). Apart, as on most servers any write to an indexed hash re-indexes
+        its vector."""
         return f"{self.prefix}credit:{procedure}"
 
     def revisions(self, procedure: str) -> str:

@@ -139,7 +139,7 @@ async def test_withheld_procedures_are_told_and_not_shown_and_nothing_takes_thei
             recall = await retriever.recall(task(index, goal=GOALS[0], top_k=3, procedure_dropout=0.5))
             splits.add((len(recall.retrieved), len(recall.withheld)))
             assert sorted((*recall.retrieved, *recall.withheld), key=whole.retrieved.index) == list(whole.retrieved)
-            goals = dict(zip(("egg", "soapbar", "pen", "potato"), GOALS, strict=True))
+            goals: dict[str, str] = dict(zip(("egg", "soapbar", "pen", "potato"), GOALS, strict=True))
             for each in whole.retrieved:
                 assert (f"how to {goals[each.procedure]}" in recall.guidance) == (each in recall.retrieved)
         assert {sum(split) for split in splits} == {3}
