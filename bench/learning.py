@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.false_memory import falsified, irrelevant
+from experiments.analysis.stats import Interval, mean_interval, paired_interval
 from experiments.config import RunConfig
 from experiments.demo import MODEL, SCENES, stand_in_process, with_stand_in
 from experiments.driver import drive
 from experiments.results import EpisodeRow, read_rows
-from experiments.stats import Interval, mean_interval, paired_interval
 from runtime.config import Settings
 from runtime.logs import configure_logs
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import anyio
 import structlog
 
+from experiments.analysis.run_changes import read_run_changes
+from experiments.analysis.summary import Summary, summarise, write_summary
 from experiments.config import (
     RunConfig,
     check_folder,
@@ -29,7 +31,6 @@ from experiments.offline import read_experience
 from experiments.recorder import Recorder
 from experiments.report import write_report
 from experiments.results import EpisodeRow, read_rows
-from experiments.summary import Summary, summarise, write_summary
 from experiments.waiting import Waiting
 from memory.changes import archive_changes
 from memory.store import Memory, open_memory
@@ -192,7 +193,14 @@ async def build_memory(config: RunConfig, settings: Settings, *, overwrite: bool
 def finish(config: RunConfig, folder: Path, learning: dict[Role, Usage]) -> Result:
     """Summary and report of what has been recorded; `learning` is what the curator spent."""
     rows = read_rows(folder / "episodes.jsonl")
-    summary = summarise(rows, model=config.model, embedding_model=config.embedding_model, learning=learning)
+    summary = summarise(
+        rows,
+        model=config.model,
+        embedding_model=config.embedding_model,
+        builder_model=config.builder_model,
+        learning=learning,
+        changes=read_run_changes(folder),
+    )
     write_summary(folder, summary)
     return Result(folder, summary, write_report(folder))
 

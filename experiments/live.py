@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from math import ceil
 from statistics import fmean
 
 from rich.console import Console
@@ -11,11 +12,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from experiments.analysis.economics import break_even, savings_against
+from experiments.analysis.judged import is_scored
+from experiments.analysis.prices import Models
+from experiments.analysis.stats import paired_interval
+from experiments.analysis.summary import Summary
 from experiments.driver import Result, Snapshot
-from experiments.judged import is_scored
 from experiments.results import EpisodeRow, read_rows
-from experiments.stats import paired_interval
-from experiments.summary import Summary
 from memory.procedure import Procedure
 from runtime.masking import visible
 
@@ -139,6 +142,17 @@ def print_comparison(console: Console, title: str, control: Result, treated: Res
         scores = ({game: float(getattr(rows[game], name)) for game in shared} for rows in (after, before))
         interval = paired_interval(*scores)
         console.print(f"{name}: {interval.mean:+.2f} (paired 95 % interval {interval.low:+.2f} to {interval.high:+.2f}, n = {len(shared)})")
+    _print_payback(console, list(before.values()), list(after.values()), sum(each.tokens for each in treated.summary.learning.values()))
+
+
+def _print_payback(console: Console, control: Sequence[EpisodeRow], treated: Sequence[EpisodeRow], learning: int) -> None:
+    """What learning cost, and after how many episodes it has paid for itself."""
+    saving = savings_against(treated, control, Models(), Models()).get("tokens")
+    if saving is None or not learning:
+        return
+    even = break_even(learning, saving).episodes
+    said = "it is never paid for" if even is None else f"it is paid for after {ceil(even)} episodes"
+    console.print(f"learning took {learning:,} tokens, an episode saves {saving.saved:,.0f} of {saving.control:,.0f}: {said}")
 
 
 def print_result(console: Console, title: str, result: Result) -> None:

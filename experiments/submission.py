@@ -9,7 +9,7 @@ from envs.travelplanner.description import NAMES
 from envs.travelplanner.queries import Query, read_queries
 from envs.travelplanner.query_games import data_folder
 from envs.travelplanner.submission import submission_text
-from experiments.judged import is_delivered, query_number
+from experiments.analysis.judged import is_delivered, query_number
 from experiments.results import EpisodeRow, read_rows
 from experiments.run_folder import read_config
 from memory.lines import replacing

@@ -3,9 +3,10 @@
 import io
 import re
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
+from warnings import catch_warnings, filterwarnings
 
 import matplotlib
 import numpy as np
@@ -13,10 +14,10 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, PercentFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
-from experiments.stats import Interval
+from experiments.analysis.stats import Interval
 
 Floats = NDArray[np.float64]
 Unit = Literal["share", "count", "dollars"]
@@ -43,19 +44,28 @@ class Line(NamedTuple):
     dots: tuple[Floats, Floats] | None = None
 
 
+class Mark(NamedTuple):
+    """A place on the x axis that is pointed out."""
+
+    x: float
+    text: str
+
+
 def moving_mean(y: Floats, window: int) -> Floats:
     """Mean of each value with the `window` - 1 before it; the result is `window` - 1 shorter than `y`."""
     total = np.concatenate([[0.0], np.cumsum(y)])
     return (total[window:] - total[:-window]) / window
 
 
-def chart(name: str, lines: Sequence[Line], *, unit: Unit, alt: str) -> Markup:
-    """Draw `lines` (the run's first, then the control's); `name` makes the SVG's ids unique on the page."""
+def chart(name: str, lines: Sequence[Line], *, unit: Unit, alt: str, x: str = "tasks, in order", mark: Mark | None = None) -> Markup:
+    """Draw `lines` (the run's first, then the control's); `name` makes the SVG's ids unique on the page, `x` says what is counted there."""
     with _figure(_SIZE) as (figure, drawn):
         axes = figure.add_subplot()
         for line, colour in zip(lines, _COLOURS, strict=False):
             _draw(axes, line, colour)
-        _dress(axes, unit)
+        _dress(axes, unit, x)
+        if mark:
+            _draw_mark(axes, mark)
         axes.set_xlim(0, max(line.x[-1] for line in lines) + 1)
         if len(lines) > 1:
             axes.legend(frameon=False, labelcolor=_INK, fontsize=9.5, loc="best")
@@ -68,11 +78,9 @@ def shares(name: str, labels: Sequence[str], runs: Sequence[tuple[str, Sequence[
     with _figure((_SIZE[0], height)) as (figure, drawn):
         axes = figure.add_subplot()
         for at, (_, found) in enumerate(runs):
-            _draw_shares(axes, found, at, offset=(at - (len(runs) - 1) / 2) * 0.36)
-        axes.set_yticks(range(len(labels)), labels)
-        axes.set_ylim(len(labels) - 0.4, -0.6)
+            _draw_intervals(axes, found, at, offset=(at - (len(runs) - 1) / 2) * 0.36, told="{:.0%}".format)
+        _dress_labels(axes, labels)
         axes.set_xlim(-0.02, 1.02)
-        _dress_axes(axes, "x")
         axes.xaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         if len(runs) > 1:
@@ -83,17 +91,38 @@ def shares(name: str, labels: Sequence[str], runs: Sequence[tuple[str, Sequence[
     return _inline(drawn.getvalue(), name, alt)
 
 
+def forest(name: str, labels: Sequence[str], found: Sequence[Interval], *, alt: str) -> Markup:
+    """Draw differences of shares with their intervals, from the top, about the line where there is none."""
+    with _figure((_SIZE[0], 0.28 * len(labels) + 0.75)) as (figure, drawn):
+        axes = figure.add_subplot()
+        axes.axvline(0, color=_INK, linewidth=1)
+        _draw_intervals(axes, found, 0, offset=0, told=lambda share: f"{share * 100:+.0f}".replace("-", "−"))
+        _dress_labels(axes, labels)
+        axes.set_xlim(-1.02, 1.02)
+        axes.xaxis.set_major_locator(FixedLocator([-1, 0, 1]))
+        axes.xaxis.set_major_formatter(FixedFormatter(["−100 pp\nharms", "0", "+100 pp\nhelps"]))
+    return _inline(drawn.getvalue(), name, alt)
+
+
 @contextmanager
 def _figure(size: tuple[float, float]) -> Generator[tuple[Figure, io.StringIO]]:
     """A figure to draw on, and the text that holds its SVG afterwards."""
-    with _LOCK, matplotlib.rc_context(_RC):
+    with _LOCK, matplotlib.rc_context(_RC), catch_warnings():
+        filterwarnings("ignore", message="Glyph .* missing")  # the browser has them
         figure, target = Figure(figsize=size, layout="constrained"), io.StringIO()
         yield figure, target
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(target, format="svg", transparent=True, metadata=nothing)
 
 
-def _draw_shares(axes: Axes, found: Sequence[Interval | None], at: int, *, offset: float) -> None:
+def _dress_labels(axes: Axes, labels: Sequence[str]) -> None:
+    """A row per label, from the top; whatever a label says, it is no formula."""
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    _dress_axes(axes, "x")
+
+
+def _draw_intervals(axes: Axes, found: Sequence[Interval | None], at: int, *, offset: float, told: Callable[[float], str]) -> None:
     """One run's shares, each with its interval as a line, and its figure at the right edge."""
     for place, share in enumerate(found):
         if share is None:
@@ -102,7 +131,7 @@ def _draw_shares(axes: Axes, found: Sequence[Interval | None], at: int, *, offse
         axes.plot([share.low, share.high], [y, y], color=colour, linewidth=2, alpha=0.55)
         axes.plot([share.mean], [y], color=colour, linestyle="none", marker=_MARKERS[at], markersize=6 - at)
         axes.annotate(
-            f"{share.mean:.0%}",
+            told(share.mean),
             (1.04, y),
             xycoords=axes.get_yaxis_transform(),
             va="center",
@@ -118,6 +147,21 @@ def _draw(axes: Axes, line: Line, colour: str) -> None:
         axes.plot(*line.dots, color=colour, linestyle="none", marker="o", markersize=4, alpha=0.45)
 
 
+def _draw_mark(axes: Axes, mark: Mark) -> None:
+    right = mark.x < sum(axes.get_xlim()) / 2
+    axes.axvline(mark.x, color=_INK, linewidth=1, linestyle=(0, (3, 2)))
+    axes.annotate(
+        mark.text,
+        (mark.x, 0.02),
+        xycoords=axes.get_xaxis_transform(),
+        xytext=(4 if right else -4, 0),
+        textcoords="offset points",
+        ha="left" if right else "right",
+        color=_INK,
+        fontsize=9,
+    )
+
+
 def _dress_axes(axes: Axes, grid: Literal["x", "y"]) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_GRID)
@@ -126,9 +170,9 @@ def _dress_axes(axes: Axes, grid: Literal["x", "y"]) -> None:
     axes.set_axisbelow(True)
 
 
-def _dress(axes: Axes, unit: Unit) -> None:
+def _dress(axes: Axes, unit: Unit, x: str) -> None:
     _dress_axes(axes, "y")
-    axes.set_xlabel("tasks, in order", color=_INK)
+    axes.set_xlabel(x, color=_INK)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     if unit == "share":
@@ -136,7 +180,7 @@ def _dress(axes: Axes, unit: Unit) -> None:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         return
     axes.set_ylim(0, max(axes.get_ylim()[1], 1e-9))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.4g}" if unit == "dollars" else "{x:,.6g}"))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.4g}" if unit == "dollars" else "{x:,.12g}"))
 
 
 def _inline(svg: str, name: str, alt: str) -> Markup:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from envs.travelplanner.description import NAMES
+from experiments.analysis.pairing import Value, by_game, mean_of_games, shared_games
+from experiments.analysis.stats import Interval, paired_interval
 from experiments.report import curves
 from experiments.results import EpisodeRow
-from experiments.stats import Interval, paired_interval
 
-_MEASURES: Sequence[tuple[str, bool, int, curves.Value]] = (
+_MEASURES: Sequence[tuple[str, bool, int, Value]] = (
     ("Success rate", True, 1, curves.success),
     ("Reward", True, 1, curves.reward),
     ("Steps", False, 1, curves.steps),
@@ -40,22 +41,8 @@ def differences(rows: Sequence[EpisodeRow], control: Sequence[EpisodeRow]) -> li
     for name, share, digits, value in _MEASURES:
         if value is curves.reward and not any(row.env in NAMES for row in rows):
             continue
-        treated, untreated = _by_game(rows, value), _by_game(control, value)
-        if shared := treated.keys() & untreated.keys():
-            treated, untreated = ({game: scores[game] for game in shared} for scores in (treated, untreated))
+        treated, untreated = shared_games(by_game(rows, value), by_game(control, value))
+        if treated:
             interval = paired_interval(treated, untreated)
-            found.append(Difference(name, share, digits, _mean(treated), _mean(untreated), interval, len(shared)))
+            found.append(Difference(name, share, digits, mean_of_games(treated), mean_of_games(untreated), interval, len(treated)))
     return found
-
-
-def _by_game(rows: Sequence[EpisodeRow], value: curves.Value) -> dict[str, list[float]]:
-    games: dict[str, list[float]] = {}
-    for row in rows:
-        if (found := value(row)) is not None:
-            games.setdefault(f"{row.env}/{row.game}", []).append(found)
-    return games
-
-
-def _mean(scores: dict[str, list[float]]) -> float:
-    """Every game weighs the same, as in the interval."""
-    return sum(sum(each) / len(each) for each in scores.values()) / len(scores)

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from envs.travelplanner.commonsense import COMMONSENSE
 from envs.travelplanner.hard import HARD
 from envs.travelplanner.scoring import Count, PlanScore, Verdict, count
-from experiments.judged import figures, plan_scores
+from experiments.analysis.judged import figures, plan_scores
+from experiments.analysis.stats import Interval, share_interval
 from experiments.report.charts import shares
 from experiments.report.curves import Curve
 from experiments.results import EpisodeRow
-from experiments.stats import Interval, share_interval
 
 _NAMES = {
     "delivery": "Delivery",

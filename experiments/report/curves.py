@@ -7,12 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from experiments.judged import is_scored
+from experiments.analysis.judged import is_scored
+from experiments.analysis.pairing import Value
 from experiments.report.charts import Floats, Line, Unit, chart, moving_mean
 from experiments.results import EpisodeRow
 
-Value = Callable[[EpisodeRow], float | None]
-"""What a curve shows of an episode; None leaves it out."""
 Price = Callable[[Sequence[EpisodeRow]], float | None]
 """US dollars of some episodes together; None where the price is not known."""
 
@@ -62,15 +61,29 @@ def moving(title: str, name: str, runs: Sequence[Sequence[EpisodeRow]], value: V
     longest = max(len(y) for _, y in series)
     if not longest:
         return Curve(title, "No episode has been counted yet.", None)
-    window = max(1, min(_WINDOW, longest // 5))
+    window = _window(longest)
     lines: list[Line] = []
     for label, rows, (x, y) in zip(("this run", "control"), runs, series, strict=False):
         dots = _groups(rows, value) if unit == "share" else None
         if len(y):
             width = min(window, len(y))
             lines.append(Line(label, x[width - 1 :], moving_mean(y, width), dots))
-    note = f"Mean of the last {window} episodes." if window > 1 else "Each episode by itself."
+    note = _means(window)
     return Curve(title, note, chart(name, lines, unit=unit, alt=_alt(f"{title}, {note}", lines, unit)))
+
+
+def smoothed(line: Line) -> tuple[Line, str]:
+    """The moving mean of a line of at least one point, and what its values are means of."""
+    window = _window(len(line.y))
+    return line._replace(x=line.x[window - 1 :], y=moving_mean(line.y, window)), _means(window)
+
+
+def _window(points: int) -> int:
+    return max(1, min(_WINDOW, points // 5))
+
+
+def _means(window: int) -> str:
+    return f"Mean of the last {window} episodes." if window > 1 else "Each episode by itself."
 
 
 def cost(runs: Sequence[tuple[Sequence[EpisodeRow], Price]]) -> Curve:

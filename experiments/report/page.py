@@ -1,23 +1,30 @@
 """Puts the page together. Goals, observations and model output are untrusted: the template escapes all of them."""
 
-import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from envs.travelplanner.description import NAMES
-from experiments.judged import is_delivered, is_hidden
+from experiments.analysis.economics import open_ledger
+from experiments.analysis.judged import is_hidden
+from experiments.analysis.prices import Models
+from experiments.analysis.run_changes import RunChanges, read_run_changes
+from experiments.analysis.summary import Summary, read_learning, summarise
 from experiments.report import curves
+from experiments.report.ages import ages
 from experiments.report.compare import differences
 from experiments.report.constraints import constraints
-from experiments.report.learned import learned
+from experiments.report.costs import Costs, costs
+from experiments.report.effects import effects
+from experiments.report.learned import Learned, learned, lineage
+from experiments.report.words import FILTERS
 from experiments.results import EpisodeRow, read_rows, write_atomically
 from experiments.run_folder import read_config
-from experiments.summary import Summary, costs_of, summarise, total_cost, total_usage
 from memory.transfer import read_memory
+from runtime.events import Role, Usage
 
 SHOWN_PROCEDURES = 300
 SHOWN_EPISODES = 1000
@@ -32,6 +39,9 @@ class Run(NamedTuple):
     rows: list[EpisodeRow]
     """In task order."""
     summary: Summary
+    learning: dict[Role, Usage]
+    """What the curator spent; empty where the folder does not say."""
+    changes: RunChanges | None
 
     @property
     def name(self) -> str:
@@ -42,6 +52,10 @@ class Run(NamedTuple):
         return str(self.config.get("model") or "an unnamed model")
 
     @property
+    def models(self) -> Models:
+        return Models.of(self.config)
+
+    @property
     def stand_in(self) -> bool:
         return self.model.startswith("stand-in")
 
@@ -49,21 +63,28 @@ class Run(NamedTuple):
 def write_report(folder: Path, control: Path | None = None) -> Path:
     """Write `report.html` into a run's folder from its files; `control` is the folder of a run to compare it with.
 
-    `episodes.jsonl` and `memory.jsonl` may be missing. Raises `DataError` where `config.json` is, or where a file is
-    malformed, and `MempError` where the page can't be written.
+    `episodes.jsonl`, `memory.jsonl`, `changes.jsonl` and `summary.json` may be missing. Raises `DataError` where `config.json` is,
+    or where a file is malformed, and `MempError` where the page can't be written.
     """
     runs = [_read(each) for each in (folder, control) if each]
-    memory = folder / "memory.jsonl"
-    template = _environment().get_template("report.html.j2")
-    page = template.render(
-        run=runs[0],
-        control=runs[1] if control else None,
-        differences=differences(runs[0].rows, runs[1].rows) if control else [],
-        constraints=constraints([run.rows for run in runs]),
-        curves=_curves(runs),
-        unfinished=Counter((row.outcome, row.reason or "no reason given") for row in runs[0].rows if row.outcome != "finished"),
-        learned=learned(read_memory(memory)[1], SHOWN_PROCEDURES) if memory.exists() else None,
-        episodes=runs[0].rows[:SHOWN_EPISODES],
+    run, shown = runs[0], runs[0].rows[:SHOWN_EPISODES]
+    memory = _learned(run, shown)
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            control=runs[1] if control else None,
+            differences=differences(run.rows, runs[1].rows) if control else [],
+            effects=effects(run.rows, {each.procedure.id: each.procedure.goal for each in memory.shown} if memory else {}),
+            constraints=constraints([each.rows for each in runs]),
+            curves=_curves(runs),
+            ages=ages(run.rows, run.changes),
+            costs=_costs(runs),
+            unfinished=Counter((row.outcome, row.reason or "no reason given") for row in run.rows if row.outcome != "finished"),
+            learned=memory,
+            episodes=shown,
+        )
     )
     path = folder / "report.html"
     write_atomically(path, page)
@@ -74,12 +95,23 @@ def _read(folder: Path) -> Run:
     config = read_config(folder)
     episodes = folder / "episodes.jsonl"
     rows = sorted(read_rows(episodes) if episodes.exists() else [], key=lambda row: row.index)
-    models = _models(config)
-    return Run(folder, config, rows, summarise(rows, model=models["model"], embedding_model=models["embedding_model"]))
+    models = Models.of(config)
+    summary = summarise(rows, model=models.agent, embedding_model=models.embedding)
+    return Run(folder, config, rows, summary, read_learning(folder), read_run_changes(folder))
 
 
-def _models(config: dict[str, Any]) -> dict[str, str | None]:
-    return {name: str(config[name]) if config.get(name) else None for name in ("model", "embedding_model")}
+def _learned(run: Run, shown: Sequence[EpisodeRow]) -> Learned | None:
+    file = run.folder / "memory.jsonl"
+    if not file.exists():
+        return None
+    imported = bool(run.config.get("memory") or run.config.get("trajectories"))
+    return learned(read_memory(file)[1], SHOWN_PROCEDURES, lineage(shown, run.changes, imported=imported))
+
+
+def _costs(runs: Sequence[Run]) -> Costs | None:
+    run, *controls = runs
+    ledger = open_ledger(run.learning, run.changes, run.models)
+    return costs(run.rows, ledger, (controls[0].name, controls[0].rows, controls[0].models) if controls else None)
 
 
 def _curves(runs: Sequence[Run]) -> list[curves.Curve]:
@@ -88,7 +120,7 @@ def _curves(runs: Sequence[Run]) -> list[curves.Curve]:
         *_learning(rows),
         curves.moving("Steps", "steps", rows, curves.steps, "count"),
         curves.moving("Tokens per episode", "tokens", rows, curves.tokens, "count"),
-        curves.cost([(run.rows, _price(run)) for run in runs]),
+        curves.cost([(run.rows, run.models.episodes) for run in runs]),
     ]
 
 
@@ -106,69 +138,9 @@ def _learning(rows: Sequence[Sequence[EpisodeRow]]) -> list[curves.Curve]:
     ]
 
 
-def _price(run: Run) -> curves.Price:
-    models = _models(run.config)
-
-    def price(rows: Sequence[EpisodeRow]) -> float | None:
-        usage = total_usage(rows)
-        return total_cost(usage, costs_of(usage, **models))
-
-    return price
-
-
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    filters: dict[str, Callable[..., str]] = {
-        "outcome": _outcome,
-        "reward": _reward,
-        "share": _share,
-        "number": _number,
-        "signed": _signed,
-        "short": _short,
-        "times": _times,
-        "plain": _plain,
-    }
-    environment.filters.update(filters)
+    environment.filters.update(FILTERS)
     return environment
-
-
-def _outcome(row: EpisodeRow) -> str:
-    """How an episode ended, in a word or two."""
-    if row.outcome != "finished":
-        return row.outcome
-    if is_hidden(row):
-        return "delivered" if is_delivered(row) else "no plan"
-    return "success" if row.success else "failure"
-
-
-def _reward(row: EpisodeRow) -> str:
-    return _number(None if is_hidden(row) else row.reward, 2)
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
-
-
-def _number(value: float | None, digits: int = 0) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def _short(value: int) -> str:
-    """A count of tokens; millions, rounded, from ten of them."""
-    return f"{value:,}" if value < 10_000_000 else f"{value / 1e6:,.1f} M"
-
-
-def _times(count: int, noun: str) -> str:
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
-
-
-def _signed(value: float, share: bool, digits: int) -> str:
-    """A difference, of shares in percentage points, with a typographic minus."""
-    return f"{value * 100 if share else value:+,.{digits}f}".replace("-", "−")
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

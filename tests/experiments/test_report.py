@@ -22,11 +22,15 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str]] = []
         self.words: list[str] = []
+        self.charts: list[str] = []
+        """What is said of each to those who can't see it."""
         self.feed(path.read_text())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += [(name, value or "") for name, value in attrs]
+        if tag == "svg":
+            self.charts.append(dict(attrs)["aria-label"] or "")
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)

@@ -14,6 +14,7 @@ import pytest
 from envs.alfworld_env.households import generate
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import stand_in
+from memory.changes import read_changes
 from memory.procedure import Header
 from runtime.bus.consumer import register_group
 from runtime.bus.namespace import Namespace, groups_of
@@ -149,17 +150,27 @@ async def test_run_whose_trajectory_was_trimmed_before_anybody_read_it_ends_and_
 
 
 @pytest.mark.timeout(240)
-async def test_grouped_run_learns_in_groups_and_leaves_a_report(tmp_path: Path, data: Path) -> None:
+async def test_grouped_run_learns_in_groups_withholds_by_chance_and_leaves_a_report(tmp_path: Path, data: Path) -> None:
+    by_chance = ("--holdout", "0.3", "--procedure-dropout", "0.5", "--deprecate", "uplift")
     async with stand_in() as model:
         memp = Memp(tmp_path, model.base_url, data)
-        code, output = await memp.run("online", *MODEL, "--exp_name", "grouped", "--group_size", "4", "--batch_size", "4")
+        code, output = await memp.run("online", *MODEL, "--exp_name", "grouped", "--group_size", "4", "--batch_size", "4", *by_chance)
         assert code == 0, output
         rows = sorted(memp.rows("grouped"), key=lambda row: row.index)
         assert [row.group for row in rows] == [0] * 4 + [1] * 3
-        versions = [{row.memory_version for row in rows if row.group == group} for group in range(2)]
+        with_memory = [row for row in rows if row.arm == "memory"]
+        assert 0 < len(with_memory) < GAMES
+        assert not any(row.retrieved or row.withheld for row in rows if row.arm == "control")
+        versions = [{row.memory_version for row in with_memory if row.group == group} for group in range(2)]
         assert versions[0] == {0}
         assert all(len(seen) == 1 for seen in versions), "an episode saw memory change within its group"
         folder = tmp_path / "runs" / "grouped"
+        uses = [use for change in read_changes(folder / "changes.jsonl")[1] for use in change.event.uses]
+        assert {use.dropout for use in uses} == {0.5}
+        assert Counter(use.withheld for use in uses) == {
+            False: sum(len(row.retrieved) for row in rows),
+            True: sum(len(row.withheld) for row in rows),
+        }
         assert json.loads((folder / "summary.json").read_text())["n"] == GAMES
         assert (folder / "report.html").read_text().startswith("<!")
         assert len((folder / "memory.jsonl").read_text().splitlines()) > 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments.stats import Interval, mean_interval, paired_interval, share_interval
+from experiments.analysis.stats import Interval, mean_interval, paired_interval, ratio_interval, runs_interval, share_interval
 from runtime.errors import UsageError
 
 
@@ -96,3 +96,37 @@ def test_share_interval_half_matches_the_published_formula() -> None:
     mean, low, high = share_interval(50, 100)
     assert mean == 0.5
     assert (low, high) == (pytest.approx(0.4038, abs=1e-3), pytest.approx(0.5962, abs=1e-3))
+
+
+def test_ratio_interval_equal_parts_is_that_of_the_mean() -> None:
+    values = {f"t{i}": float(i % 2) for i in range(40)}
+    assert ratio_interval({task: (value, 1.0) for task, value in values.items()}) == pytest.approx(mean_interval(values))
+
+
+def test_ratio_interval_parts_of_other_sizes_is_their_common_share_and_never_more_than_all() -> None:
+    shares = {"small": (1.0, 1.0), "large": (3.0, 5.0), "none": (0.0, 2.0), "whole": (4.0, 4.0)}
+    mean, low, high = ratio_interval(shares)
+    assert mean == pytest.approx(8 / 12)
+    assert 0 <= low < mean < high <= 1
+
+
+def test_ratio_interval_of_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="nothing to take a share of"):
+        ratio_interval({"t": (0.0, 0.0)})
+
+
+def test_runs_interval_simulated_orders_covers_the_truth_more_seldom_with_few() -> None:
+    """What the mark `few orders` stands for: the percentile bootstrap of three runs covers far less than 95 %."""
+    rng = np.random.default_rng(5)
+
+    def coverage(runs: int, worlds: int = 300) -> float:
+        found = [runs_interval(rng.normal(0.2, 0.1, runs).tolist(), samples=500) for _ in range(worlds)]
+        return sum(each.low <= 0.2 <= each.high for each in found) / worlds
+
+    few, many = coverage(3), coverage(20)
+    assert few < 0.85 < many
+
+
+def test_runs_interval_one_run_is_unknown() -> None:
+    interval = runs_interval([0.5])
+    assert (interval.mean, interval.known) == (0.5, False)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.summary import summarise, write_summary
+from experiments.analysis.summary import summarise, write_summary
 from runtime.events import Retrieved, Usage
 from tests.experiments.samples import failed_row, sample_row
 

@@ -5,15 +5,24 @@ from pathlib import Path
 from statistics import fmean
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from experiments.judged import figures, is_scored
+from experiments.analysis.economics import Economics, economics, open_ledger
+from experiments.analysis.judged import figures, is_scored
+from experiments.analysis.prices import Models, costs_of, total_cost, total_usage
+from experiments.analysis.run_changes import RunChanges
+from experiments.analysis.staleness import Staleness, staleness
+from experiments.analysis.stats import share_interval
+from experiments.analysis.uplift import Uplift, uplift
 from experiments.results import EpisodeRow, write_atomically
-from experiments.stats import share_interval
-from runtime.events import Role, Usage
-from runtime.model.usage import cost
+from runtime.errors import DataError
+from runtime.events import Role, Usage, unreadable
 
 Key = TypeVar("Key", str, int)
+
+
+def _is_none(part: BaseModel | None) -> bool:
+    return part is None
 
 
 class Tally(BaseModel):
@@ -56,6 +65,12 @@ class Summary(Tally):
     """Grouped mode's learning curve."""
     travelplanner: Annotated[dict[str, float], Field(exclude_if=lambda figures: not figures)] = {}
     """TravelPlanner's six figures in percent (of its test split, delivery alone); left out for other environments."""
+    uplift: Annotated[Uplift | None, Field(exclude_if=_is_none)] = None
+    """What memory causes; left out where nothing was withheld by chance."""
+    staleness: Annotated[Staleness | None, Field(exclude_if=_is_none)] = None
+    """How old the memory was that episodes saw; left out where the run has no history."""
+    economics: Annotated[Economics | None, Field(exclude_if=_is_none)] = None
+    """What learning cost and saved; left out where nothing was learned."""
 
 
 def tally(rows: Sequence[EpisodeRow]) -> Tally:
@@ -74,15 +89,18 @@ def summarise(
     *,
     model: str | None = None,
     embedding_model: str | None = None,
+    builder_model: str | None = None,
     learning: Mapping[Role, Usage] | None = None,
+    changes: RunChanges | None = None,
 ) -> Summary:
-    """Count a run; the models' names give the prices (None: no cost)."""
+    """Count a run; the models' names give the prices (None: no cost, but of a builder: the model's own)."""
     rows = sorted(rows, key=lambda each: each.index)
     finished = [each for each in rows if each.outcome == "finished"]
     scored = [each for each in rows if is_scored(each)]
     interval = share_interval(sum(each.success for each in scored), len(scored)) if scored else None
     usage = total_usage(rows)
     costs = costs_of(usage, model=model, embedding_model=embedding_model)
+    models = Models(model, builder_model or model, embedding_model)
     return Summary(
         **tally(rows).model_dump(),
         finished=len(finished),
@@ -99,29 +117,10 @@ def summarise(
         halves=(tally(rows[: len(rows) // 2]), tally(rows[len(rows) // 2 :])),
         groups={key: tally(some) for key, some in _split(rows, lambda each: each.group).items()},
         travelplanner=figures(rows),
+        uplift=uplift(rows),
+        staleness=staleness(rows, changes) if changes else None,
+        economics=economics(rows, open_ledger(learning or {}, changes, models)),
     )
-
-
-def costs_of(usage: Mapping[Role, Usage], *, model: str | None, embedding_model: str | None) -> dict[Role, float]:
-    """US dollars per role, of the roles whose model has a known price."""
-    costs: dict[Role, float] = {}
-    for role, used in usage.items():
-        name = embedding_model if role == "embedding" else model
-        if name and (price := cost(name, _mean_call(used))) is not None:
-            costs[role] = price * max(1, used.calls)
-    return costs
-
-
-def _mean_call(used: Usage) -> Usage:
-    """Several models charge more per token for long calls: a sum over a run, priced as if it were one, comes out twice too dear."""
-    calls = max(1, used.calls)
-    return Usage(input=round(used.input / calls), cached=round(used.cached / calls), output=round(used.output / calls))
-
-
-def total_cost(usage: Mapping[Role, Usage], costs: Mapping[Role, float]) -> float | None:
-    """The sum of `costs`; None where a role's price is not known, unless it is the embedding, which hardly weighs (or is local)."""
-    unpriced = usage.keys() - costs.keys() - {"embedding"}
-    return sum(costs.values()) if costs and not unpriced else None
 
 
 def write_summary(folder: Path, summary: Summary) -> Path:
@@ -131,13 +130,20 @@ def write_summary(folder: Path, summary: Summary) -> Path:
     return path
 
 
-def total_usage(rows: Sequence[EpisodeRow]) -> dict[Role, Usage]:
-    """Tokens and calls of all rows together, per role."""
-    total: dict[Role, Usage] = {}
-    for each in rows:
-        for role, usage in each.usage.items():
-            total[role] = total.get(role, Usage()) + usage
-    return total
+def read_learning(folder: Path) -> dict[Role, Usage]:
+    """What the curator spent, of a run's `summary.json`, of whatever version; empty where there is none. Raises `DataError` where it
+    can't be read."""
+    path = folder / "summary.json"
+    if not path.exists():
+        return {}
+    try:
+        return _Learning.model_validate_json(path.read_bytes()).learning
+    except ValidationError as error:
+        raise DataError(f"{path} is damaged ({unreadable(error)}): delete it, and give the run's command again") from None
+
+
+class _Learning(BaseModel):
+    learning: dict[Role, Usage] = {}
 
 
 def _split(rows: Sequence[EpisodeRow], key: Callable[[EpisodeRow], Key | None]) -> dict[Key, list[EpisodeRow]]:

@@ -48,6 +48,33 @@ def mean_interval(scores: Scores, *, samples: int = 10_000, seed: int = 0) -> In
     return _bootstrap(_task_means(scores, sorted(scores)), samples, seed)
 
 
+def ratio_interval(shares: Mapping[str, tuple[float, float]], *, samples: int = 10_000, seed: int = 0) -> Interval:
+    """Sum of the tasks' amounts by the sum of what they are of, as in rates over constraints of which tasks have more or fewer.
+
+    Amounts may be differences of two runs. Raises `UsageError` where there are no tasks, or they are of nothing.
+    """
+    pairs = np.array([shares[task] for task in sorted(shares)], dtype=np.float64).reshape(-1, 2)
+    if not (n := len(pairs)) or pairs[:, 1].sum() <= 0:
+        raise UsageError("there is nothing to take a share of: run some tasks first")
+    mean = float(pairs[:, 0].sum() / pairs[:, 1].sum())
+    if n == 1:
+        return Interval(mean, float("nan"), float("nan"))
+    rng, rows = np.random.default_rng(seed), max(1, _BLOCK // n)
+    sizes = [min(rows, samples - done) for done in range(0, samples, rows)]
+    sums = np.concatenate([pairs[rng.integers(0, n, (size, n))].sum(axis=1) for size in sizes])
+    drawn = sums[sums[:, 1] > 0]
+    low, high = np.percentile(drawn[:, 0] / drawn[:, 1], (2.5, 97.5))
+    return Interval(mean, float(low), float(high))
+
+
+def runs_interval(values: Sequence[float], *, samples: int = 10_000, seed: int = 0) -> Interval:
+    """Mean over whole runs, each a value (of a comparison: its difference to its control); unknown bounds for a single run.
+
+    The episodes of a run that learns depend on each other, so that the run is what is drawn anew. Raises `UsageError` where there is none.
+    """
+    return _bootstrap(np.array(values, dtype=np.float64), samples, seed)
+
+
 def share_interval(successes: int, n: int) -> Interval:
     """Share of successes among n > 0 independent trials, with Wilson's score interval (1927), which holds near 0 and 1, too."""
     share, z2 = successes / n, _Z95**2
