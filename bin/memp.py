@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from bin import dead, drain, generated, inspect, migrate, processes, run, travelplanner, warm
+from bin import dead, drain, experiment, generated, inspect, migrate, processes, run, travelplanner, warm
 from bin.options import guarded
 
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     context_settings={"token_normalize_func": _with_dashes, "help_option_names": ["-h", "--help"]},
 )
 
-for module in (run, processes, inspect, dead, migrate, generated, warm, drain, travelplanner):
+for module in (run, experiment, processes, inspect, dead, migrate, generated, warm, drain, travelplanner):
     module.add_to(app)
 
 

@@ -1,0 +1,142 @@
+"""`table.html`: the table and its figures on one page that needs nothing else, in the look of the runs' reports."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from experiments.grid import wording
+from experiments.grid.groups import Group
+from experiments.grid.lines import Point, Series, key, line_chart
+from experiments.grid.measures import Figure
+from experiments.grid.paper import PaperLine
+from experiments.grid.plan import NONE
+from experiments.grid.table import Line, Table
+
+_HERE = Path(__file__).parent
+
+
+class Chart(NamedTuple):
+    """One figure of the page, with the names of its series."""
+
+    title: str
+    note: str
+    keys: Sequence[Markup]
+    svg: Markup
+
+
+class Matrix(NamedTuple):
+    """Whose memory (rows) helps whom (columns)."""
+
+    title: str
+    models: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Figure | None]]]
+    column: str
+
+
+def render(table: Table) -> str:
+    """The page. Names and errors are escaped by the template."""
+    environment = Environment(
+        loader=FileSystemLoader([_HERE, _HERE.parent / "report"]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    arms = {line.arm: wording.arm(line.arm, table.vary) for line in table.lines}
+    return environment.get_template("table.html.j2").render(
+        wording=wording,
+        blocks=_blocks,
+        table=table,
+        notes=wording.notes(table),
+        named=partial(wording.arm, vary=table.vary),
+        charts=[*_group_charts(table, arms), *_curves(table)],
+        matrices=_matrices(table),
+        failed=[cell for cell in table.cells if cell.problem],
+        changes=_changes(table),
+    )
+
+
+def _blocks(lines: Sequence[Line | PaperLine], env: str) -> list[tuple[str, list[Line | PaperLine]]]:
+    """The lines of one environment by model, in their order."""
+    return [(model, list(some)) for model, some in groupby((line for line in lines if line.env == env), lambda line: line.model)]
+
+
+def _group_charts(table: Table, arms: dict[str, str]) -> list[Chart]:
+    """Reward added up and steps, group by group, a line per arm."""
+    charts: list[Chart] = []
+    for (env, split, model), found in groupby(table.groups, lambda group: (group.env, group.split, group.model)):
+        lines = {arm: list(groups) for arm, groups in groupby(found, lambda group: group.arm)}
+        where = f"{model}, {env} {split}"
+        charts.append(_group_chart(f"Cumulative reward: {where}", lines, arms, lambda group: group.cumulative_reward, "reward added up"))
+        charts.append(_group_chart(f"Steps per group: {where}", lines, arms, lambda group: group.steps, "mean steps"))
+    return charts
+
+
+def _group_chart(
+    title: str, lines: dict[str, list[Group]], arms: dict[str, str], value: Callable[[Group], Figure | None], what: str
+) -> Chart:
+    named = {arms[arm]: [(group.group + 1, value(group)) for group in groups] for arm, groups in lines.items()}
+    return _chart(title, f"Mean over the orders, with its interval; {what}.", named, "group of tasks", percent=False)
+
+
+def _curves(table: Table) -> list[Chart]:
+    """For numbers of procedures: each measure over the number; no memory stands at 0."""
+    if table.vary != "top_k":
+        return []
+    charts: list[Chart] = []
+    for (env, model), found in groupby(table.lines, lambda line: (line.env, line.model)):
+        lines = list(found)
+        for column in table.columns[env]:
+            points = [(0 if line.arm == NONE else int(line.arm), line.entries[column].value) for line in lines if column in line.entries]
+            percent = column not in ("steps", "tokens")
+            note = "With its interval over the tasks; 0 is no memory."
+            charts.append(_chart(f"{column.capitalize()}: {model}, {env}", note, {model: points}, "procedures retrieved", percent=percent))
+    return charts
+
+
+def _chart(title: str, note: str, lines: Mapping[str, Sequence[tuple[int, Figure | None]]], axis: str, *, percent: bool) -> Chart:
+    series = [Series(name, [Point(x, each.mean, each.low, each.high) for x, each in points if each]) for name, points in lines.items()]
+    series = [each for each in series if each.points]
+    told = [f"{each.name}: from {_told(each.points[0].y, percent)} to {_told(each.points[-1].y, percent)}" for each in series]
+    keys = [key(each.name, at) for at, each in enumerate(series)] if len(series) > 1 else []
+    return Chart(title, note, keys, line_chart(series, axis=axis, percent=percent, alt=f"{title}, by {axis}. {'; '.join(told)}."))
+
+
+def _told(value: float, percent: bool) -> str:
+    return f"{value:.0%}" if percent else f"{value:,.1f}"
+
+
+def _matrices(table: Table) -> list[Matrix]:
+    """For transfer: outcomes by who built the memory and who used it."""
+    if table.vary != "builder_model":
+        return []
+    found: list[Matrix] = []
+    for env, columns in table.columns.items():
+        lines = {(line.arm, line.model): line for line in table.lines if line.env == env}
+        arms = dict.fromkeys(arm for arm, _ in lines)
+        for column in columns:
+            rows = [(arm, [_figure(lines.get((arm, model)), column) for model in table.models]) for arm in arms]
+            found.append(Matrix(f"{env}: {wording.header(column)}", table.models, rows, column))
+    return found
+
+
+def _figure(line: Line | None, column: str) -> Figure | None:
+    return line.entries[column].value if line and column in line.entries else None
+
+
+def _changes(table: Table) -> list[tuple[str, list[str], list[tuple[int, int, list[Any]]]]]:
+    """Per ground and model: the arms, and by group the gain of reward and the change of steps of each."""
+    found: list[tuple[str, list[str], list[tuple[int, int, list[Any]]]]] = []
+    for (env, split, model), some in groupby(table.groups, lambda group: (group.env, group.split, group.model)):
+        groups = [group for group in some if group.arm != NONE]
+        arms = list(dict.fromkeys(group.arm for group in groups))
+        by = {(group.arm, group.group): group for group in groups}
+        numbers = sorted({group.group for group in groups})
+        rows = [(number + 1, by[arms[0], number].tasks, [by.get((arm, number)) for arm in arms]) for number in numbers]
+        found.append((f"{model}, {env} {split}", arms, rows))
+    return found
