@@ -44,16 +44,17 @@ async def play(settings: Settings, tasks: list[Task], batch: int) -> Pace:
     """Play all tasks, `batch` at a time; a batch ends with its last episode. The first is played once more before, uncounted."""
     steps, won = 0, 0
     async with open_llm(settings) as llm, EnvPool.open(settings) as pool:
-        await _batch(llm, pool, tasks[:batch])  # not counted: processes start, engines are made
+        await play_batch(llm, pool, tasks[:batch])  # not counted: processes start, engines are made
         began = time.perf_counter()
         for start in range(0, len(tasks), batch):
-            played = await _batch(llm, pool, tasks[start : start + batch])
+            played = await play_batch(llm, pool, tasks[start : start + batch])
             steps += sum(each.steps for each in played)
             won += sum(each.done for each in played)
     return Pace(len(tasks), steps, won, time.perf_counter() - began)
 
 
-async def _batch(llm: LLM, pool: EnvPool, tasks: list[Task]) -> list[Played]:
+async def play_batch(llm: LLM, pool: EnvPool, tasks: list[Task]) -> list[Played]:
+    """Play one batch to the end of its last episode; in the order of its tasks."""
     played = [Played(pool.env(task.env)) for task in tasks]
     async with anyio.create_task_group() as group:
         for each, task in zip(played, tasks, strict=True):
