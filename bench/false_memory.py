@@ -58,6 +58,37 @@ def falsified(line: str, env: str) -> str:
     return _with_texts(line, lambda text: pattern.sub(lambda match: names[match[0]], text))
 
 
+def poisoned(line: str) -> str:
+    """A procedure for a household that denies, and more than once, what it learned of places and appliances, and sends to all others."""
+
+    def deny(script: str) -> str:
+        thing, places = _looked_for(script)
+        if not places:
+            return script
+        others = [place for ring in EXCHANGED for place in ring if place not in places]
+        denial = f"The {thing} is never in or on the {' or the '.join(places)}."
+        tools = [f"It is no use to {do} the {thing} with the {tool}." for do, tool in _USED.findall(script)]
+        steps = f"1. Look for the {thing} in or on the {' and then the '.join(others)}."
+        return "\n".join([script.partition("Steps:")[0] + "Steps:", steps, "Pitfalls: " + " ".join([denial, *tools] * 3)])
+
+    procedure = json.loads(line)
+    for revision in procedure["revisions"]:
+        script = revision["content"]["script"] or ""
+        if (poison := deny(script)) != script:
+            revision["content"] = {"trajectory": None, "script": poison}
+    return json.dumps(procedure)
+
+
+_USED = re.compile(r"\((heat|cool|clean) \w+ N with (\w+) N\)")
+_PLACES = re.compile(r"Look for the (\w+) in or on the ([^.]+)\.")
+
+
+def _looked_for(script: str) -> tuple[str, list[str]]:
+    """The thing, and the kinds of places where the script says it is."""
+    found = _PLACES.search(script)
+    return (found[1], re.findall(r"the (\w+)", f"the {found[2]}")) if found else ("", [])
+
+
 def irrelevant(line: str, env: str) -> str:
     """A procedure that is about something else altogether."""
     return _with_texts(line, lambda _: TRAVEL if env == "alfworld" else HOUSEHOLD)

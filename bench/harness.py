@@ -52,9 +52,9 @@ async def model_server(answers: Path, median_ms: float, sigma: float = 0.6, seed
 
 
 @asynccontextmanager
-async def stand_in(median_ms: float, sigma: float = 0.6, seed: int = 0) -> AsyncGenerator[ModelServer]:
-    """The stand-in model, in a process of its own, with the same latency."""
-    options = {"--latency-ms": median_ms, "--latency-sigma": sigma, "--seed": seed}
+async def stand_in(median_ms: float, sigma: float = 0.6, seed: int = 0, builder_ms: float = 0.0) -> AsyncGenerator[ModelServer]:
+    """The stand-in model, in a process of its own, with the same latency; it builds and adjusts slower by `builder_ms`."""
+    options = {"--latency-ms": median_ms, "--latency-sigma": sigma, "--seed": seed, "--builder-ms": builder_ms}
     command = ["experiments.stand_in", "--exit-with-parent", *(str(part) for pair in options.items() for part in pair)]
     async with serving(command, median_ms, sigma) as server:
         yield server

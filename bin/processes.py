@@ -139,6 +139,7 @@ def stand_in(
     key: Annotated[str | None, typer.Option("--key", help="Bearer key that requests must carry.")] = None,
     latency_ms: Annotated[float, typer.Option("--latency-ms", help="Median time to answer, lognormal.")] = 0.0,
     latency_sigma: Annotated[float, typer.Option("--latency-sigma", help="Spread of the latency.")] = 0.5,
+    builder_ms: Annotated[float, typer.Option("--builder-ms", help="What building and adjusting take beyond that.")] = 0.0,
     rate_limited: Annotated[float, typer.Option("--rate-limited", help="Share answered by 429 with Retry-After.")] = 0.0,
     retry_after: Annotated[float, typer.Option("--retry-after", help="Seconds that a 429 asks to wait.")] = 1.0,
     server_error: Annotated[float, typer.Option("--server-error", help="Share answered by 500.")] = 0.0,

@@ -18,6 +18,8 @@ class Options:
     """Median time to answer, in milliseconds; 0 answers at once."""
     latency_sigma: float = 0.5
     """Spread of the lognormal latency: the standard deviation of its logarithm."""
+    builder_ms: float = 0.0
+    """What it takes beyond that to build or adjust a procedure, in milliseconds: a builder that is slower than the player."""
     rate_limited: float = 0.0
     """Share answered by 429 with Retry-After."""
     retry_after: float = 1.0
@@ -37,8 +39,8 @@ class Options:
         shares = [getattr(self, name) for name in _SHARES]
         if min(shares) < 0 or sum(shares) > 1:
             raise ValueError(f"shares of faults ({', '.join(_SHARES)}) must be 0 or more and add up to at most 1")
-        if self.latency_ms < 0 or self.latency_sigma < 0 or self.retry_after < 0:
-            raise ValueError("latency_ms, latency_sigma and retry_after must be 0 or more")
+        if min(self.latency_ms, self.latency_sigma, self.builder_ms, self.retry_after) < 0:
+            raise ValueError("latency_ms, latency_sigma, builder_ms and retry_after must be 0 or more")
 
 
 def faults(options: Options) -> dict[str, float]:

@@ -83,6 +83,8 @@ class Server:
             if fault in ("rate_limited", "server_error"):
                 return refuse(fault, self.options)
             answer = work(body)
+            if answer.role in ("builder", "adjustment"):
+                await anyio.sleep(self.options.builder_ms / 1000)
             if fault is not None:
                 return await spoil(request, fault, answer.body)
             self._count(answer, body)

@@ -2,20 +2,18 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.forking import output_of
 
-def warm(folder: Path, data: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+
+async def warm(folder: Path, data: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """Exit code and output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MEMP_")}
     given = {"ALFWORLD_DATA": str(data), "MEMP_DATA_DIR": str(folder / "data"), **environment}
-    command = [sys.executable, "-m", "bin.memp", "warm", *arguments]
-    done = subprocess.run(command, env={**kept, **given}, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+    return await output_of("warm", *arguments, env={**kept, **given})
 
 
 @pytest.fixture
@@ -27,17 +25,22 @@ def copied(tmp_path: Path, households: Path) -> Path:
     return tmp_path / "games"
 
 
-def test_warm_translates_each_game_once_and_says_so(tmp_path: Path, copied: Path) -> None:
-    code, output = warm(tmp_path, copied, "--split", "train", "--processes", "2")
+def spoil(data: Path) -> None:
+    """Break the second game."""
+    broken = sorted(data.rglob("game.tw-pddl"))[1]
+    broken.write_text(broken.read_text().replace("(:init", "(:nothing"))
+
+
+async def test_warm_translates_each_game_once_and_says_so(tmp_path: Path, copied: Path) -> None:
+    code, output = await warm(tmp_path, copied, "--split", "train", "--processes", "2")
     assert code == 0, output
     assert "train: 2 translated, 0 there before; the cache holds 2 games in " in output
-    assert "train: 0 translated, 2 there before; the cache holds 2 games in " in warm(tmp_path, copied, "--split", "train")[1]
+    assert "train: 0 translated, 2 there before; the cache holds 2 games in " in (await warm(tmp_path, copied, "--split", "train"))[1]
 
 
-def test_warm_broken_game_is_named_and_the_others_are_kept(tmp_path: Path, copied: Path) -> None:
-    broken = sorted(copied.rglob("game.tw-pddl"))[1]
-    broken.write_text(broken.read_text().replace("(:init", "(:nothing"))
-    code, output = warm(tmp_path, copied, "--split", "train")
+async def test_warm_broken_game_is_named_and_the_others_are_kept(tmp_path: Path, copied: Path) -> None:
+    spoil(copied)
+    code, output = await warm(tmp_path, copied, "--split", "train")
     assert (code, "Traceback" in output) == (1, False)
     assert "1 of 2 games were left out; the first: json_2.1.1/train/" in output
     assert len(list((tmp_path / "data" / "cache" / "games").glob("*.game"))) == 1
@@ -53,9 +56,9 @@ def test_warm_broken_game_is_named_and_the_others_are_kept(tmp_path: Path, copie
     ],
     ids=["unknown split", "no games", "no cache", "bad setting"],
 )
-def test_warm_that_cant_be_done_exits_with_usage(
+async def test_warm_that_cant_be_done_exits_with_usage(
     tmp_path: Path, copied: Path, arguments: list[str], environment: dict[str, str], said: str
 ) -> None:
-    code, output = warm(tmp_path, copied, *arguments, **environment)
+    code, output = await warm(tmp_path, copied, *arguments, **environment)
     assert (code, "Traceback" in output) == (2, False), output
     assert said in " ".join(output.split())

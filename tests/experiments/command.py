@@ -2,12 +2,10 @@
 
 import json
 import signal
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE, STDOUT
 from typing import Any
 
 import anyio
@@ -15,6 +13,7 @@ import psutil
 from anyio.abc import Process
 
 from experiments.results import EpisodeRow, read_rows
+from tests.forking import fork, output_of
 from tests.support import model_environment
 
 
@@ -39,20 +38,16 @@ class Memp:
 
     async def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Exit code and all output of one command."""
-        command = [sys.executable, "-m", "bin.memp", *arguments]
-        done = await anyio.run_process(command, check=False, stdout=PIPE, stderr=STDOUT, env={**self.environment, **environment})
-        return done.returncode, done.stdout.decode()
+        return await output_of(*arguments, env={**self.environment, **environment})
 
     @asynccontextmanager
     async def start(self, *arguments: str, **environment: str) -> AsyncGenerator[Process]:
         """A command under way; killed with all its children at the end of the block."""
-        output = (self.folder / "output.log").open("ab")
-        options: dict[str, Any] = {"stdin": None, "stdout": output, "stderr": output, "env": {**self.environment, **environment}}
-        process = await anyio.open_process([sys.executable, "-m", "bin.memp", *arguments], **options)
+        with (self.folder / "output.log").open("ab") as output:
+            process = await fork(*arguments, env={**self.environment, **environment}, output=output.fileno())
         try:
             yield process
         finally:
-            output.close()
             for child in children(process, ""):
                 child.kill()
             if process.returncode is None:

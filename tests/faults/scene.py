@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,6 +21,7 @@ from runtime.events import EpisodeSpec, Progress, Task, Trajectory
 from runtime.keys import WORKERS
 from tests.faults import poison_env
 from tests.faults.servers import own_server
+from tests.forking import fork
 from tests.support import Reply, Scripted, model_environment, namespace_at, scripted, until
 
 LEASE = 1.5
@@ -80,9 +80,7 @@ class Scene:
         """A `memp` process on this namespace, killed at the end of the scene."""
         name = self.namespace.keys.namespace
         with (self.folder / f"{command[0]}-{len(self.processes)}.log").open("wb") as output:
-            arguments = [sys.executable, "-m", "bin.memp", *command, "--exp-name", name]
-            given: Any = {"stdin": None, "stdout": output, "stderr": output, "env": self.environment(**environment)}
-            process = await anyio.open_process(arguments, **given)
+            process = await fork(*command, "--exp-name", name, env=self.environment(**environment), output=output.fileno())
         self.processes[process.pid] = process
         self.stack.push_async_callback(_end, process)
         return process

@@ -2,30 +2,29 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-from anyio.streams.text import TextReceiveStream
 
 from runtime.bus.scripts import Client
 from runtime.server import connect
+from tests.forking import fork, pipe
 
 
 @asynccontextmanager
 async def own_server(directory: Path, *flags: str) -> AsyncGenerator[str]:
     """The address of an embedded server that is started again whenever it dies, as in a run."""
-    command = [sys.executable, "-m", "tests.serve", str(directory), *flags]
-    async with await anyio.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdin
-        assert process.stdout
+    with pipe() as (said, saying), pipe() as (told, telling):
+        given = {"output": saying.fileno(), "stdin": told.fileno()}
+        process = await fork(str(directory), *flags, module="tests.serve", env=os.environ, **given)
+        saying.close()
+        told.close()
         try:
-            yield (await TextReceiveStream(process.stdout).receive()).strip()
+            yield (await anyio.to_thread.run_sync(said.readline)).decode().strip()
         finally:
-            await process.stdin.aclose()
+            telling.close()
             with anyio.CancelScope(shield=True):
                 await process.wait()
 

@@ -125,7 +125,6 @@ async def test_events_of_an_older_writer_are_processed_and_what_cannot_be_read_i
 SKEWED = """
 import time
 
-pytestmark = pytest.mark.timeout(240)
 _real = time.time
 time.time = lambda: _real() + {seconds}
 time.time_ns = lambda: int(time.time() * 1e9)

@@ -18,11 +18,17 @@ PASSWORD = "open:ses@me/50%"
 ONLINE = ("online", "--model", "stand-in-strong", "--split", "dev", "--exp-name", "far", "--limit", "2", "--max-steps", "6")
 
 
+@pytest.fixture(scope="module")
+def households(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("households")
+    generate(2, 3, folder, "dev")
+    return folder
+
+
 @pytest.fixture
-async def memp(tmp_path: Path) -> AsyncGenerator[Memp]:
-    generate(2, 3, tmp_path / "households", "dev")
+async def memp(tmp_path: Path, households: Path) -> AsyncGenerator[Memp]:
     async with stand_in() as model:
-        yield Memp(tmp_path, model.base_url, tmp_path / "households")
+        yield Memp(tmp_path, model.base_url, households)
 
 
 def user(path: Path, name: str, password: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from envs.travelplanner.submission import read_submission
+from experiments.analysis.summary import summarise
 from experiments.results import EpisodeRow
 from experiments.submission import Written, write_submission
-from experiments.summary import summarise
 from runtime.config import Settings
 from runtime.errors import UsageError
 from tests.experiments.command import Memp

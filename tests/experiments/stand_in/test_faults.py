@@ -9,6 +9,7 @@ import pytest
 
 from experiments.stand_in import Options
 from experiments.stand_in.faults import Weather
+from memory.prompts import BUILD
 from tests.experiments.stand_in.clients import connected
 from tests.experiments.stand_in.household import asking
 
@@ -87,7 +88,21 @@ async def test_latency_over_http_delays_the_answer_and_not_the_other_requests() 
     assert server.stats.most_in_flight > 1
 
 
-@pytest.mark.parametrize("changes", [{"dropped": 1.5}, {"dropped": -0.1}, {"dropped": 0.6, "malformed": 0.6}, {"latency_ms": -1.0}])
+async def test_builder_that_is_slow_holds_up_what_it_builds_alone() -> None:
+    build = BUILD.format(environment="A household.", task="put a mug in shelf.", outcome="success", trajectory="Action: look")
+    async with connected(Options(builder_ms=600)) as (server, client):
+        started = anyio.current_time()
+        await asking(client)(HELLO)
+        answered = anyio.current_time() - started
+        await asking(client)([{"role": "user", "content": build}])
+        built = anyio.current_time() - started - answered
+    assert server.stats.roles == {"agent": 1, "builder": 1}
+    assert answered < 0.6 <= built
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dropped": 1.5}, {"dropped": -0.1}, {"dropped": 0.6, "malformed": 0.6}, {"latency_ms": -1.0}, {"builder_ms": -1.0}]
+)
 def test_options_impossible_values_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be 0 or more"):
         replace(Options(), **changes)
