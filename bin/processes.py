@@ -122,10 +122,11 @@ def submit(
 
 
 async def _submit(config: "RunConfig", settings: Settings) -> int:
-    from experiments.config import make_tasks
+    from experiments.config import check_withholding, make_tasks
     from runtime.bus.consumer import register_group
     from runtime.keys import CURATORS
 
+    check_withholding(config)
     tasks = make_tasks(config, settings, epoch=0)
     async with a_namespace(settings, config.exp_name, must_exist=False) as namespace:
         if config.use_memory:

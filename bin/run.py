@@ -37,7 +37,8 @@ SameGoalBy = Annotated[
     SameGoal, typer.Option("--same-goal", help="merge: one procedure per goal; add: one per trajectory, as in the paper.")
 ]
 DeprecateBy = Annotated[
-    Deprecate, typer.Option("--deprecate", help="share: what fails too often; uplift: what does harm, as --procedure-dropout shows.")
+    Deprecate,
+    typer.Option("--deprecate", help="share: what fails too often; uplift: what does harm, as --procedure-dropout shows (no adjustment)."),
 ]
 Holdout = Annotated[float, typer.Option("--holdout", min=0.0, max=0.99, help="Share of episodes that memory is withheld from.")]
 ProcedureDropout = Annotated[

@@ -72,7 +72,12 @@ def make(env: str, settings: Settings) -> LocalEnv:
 
 def games(env: str, split: str, settings: Settings) -> list[GameTask]:
     """Every game of a split, once, in a stable order; UsageError for an unknown split, DataError for unusable data."""
-    module = _module(env)
-    if split not in module.SPLITS:
-        raise UsageError(f"unknown split {split!r} of {env}: choose one of {', '.join(module.SPLITS)}")
-    return module.games(split, settings)
+    check_split(env, split)
+    return _module(env).games(split, settings)
+
+
+def check_split(env: str, split: str) -> None:
+    """UsageError for an unknown split; its data need not be there."""
+    known = _module(env).SPLITS
+    if split not in known:
+        raise UsageError(f"unknown split {split!r} of {env}: choose one of {', '.join(known)}")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from envs.registry import games
 from memory.procedure import Deprecate, Form, SameGoal, Update
+from memory.update import check_deprecation
 from runtime.config import Settings
 from runtime.errors import DataError, UsageError
 from runtime.events import EpisodeSpec, Retrieval, Task
@@ -42,8 +43,8 @@ class RunConfig(BaseModel):
     same_goal: SameGoal = "merge"
     deprecate: Annotated[Deprecate, Field(exclude_if=lambda rule: rule == "share")] = "share"
     top_k: int = 3
-    holdout: Annotated[float, Field(exclude_if=lambda share: not share)] = 0.0
-    procedure_dropout: Annotated[float, Field(exclude_if=lambda share: not share)] = 0.0
+    holdout: Annotated[float, Field(ge=0, lt=1, exclude_if=lambda share: not share)] = 0.0
+    procedure_dropout: Annotated[float, Field(ge=0, lt=1, exclude_if=lambda share: not share)] = 0.0
     group_size: int | None = None
     limit: int | None = None
     seed: int = 0
@@ -55,12 +56,17 @@ class RunConfig(BaseModel):
     trajectories: Path | None = None
     memory: Path | None = None
     embedding_model: str | None = None
-    """Taken from the settings when the run begins, as are the next four. (What is left out of the file is as before it could be set.)"""
+    """Taken from the settings when the run begins, as are the next seven. (What is left out of the file is as before it could be set.)"""
     max_distance: float | None = None
     fact_similarity: float | None = None
     structured_output: Annotated[bool, Field(exclude_if=bool)] = True
+    deprecate_uses: Annotated[int, Field(exclude_if=lambda uses: uses == 3)] = 3
+    deprecate_share: Annotated[float, Field(exclude_if=lambda share: share == 0.5)] = 0.5
+    deprecate_fdr: Annotated[float, Field(exclude_if=lambda rate: rate == 0.1)] = 0.1
     games: str | None = None
     """Digest of the games and their order."""
+    experience: Annotated[str | None, Field(exclude_if=lambda digest: digest is None)] = None
+    """Digest of what stands in `memory` and `trajectories`; None without them, and in what was written before it was noted."""
     batch_size: int = 16
     workers: int = 1
 
@@ -75,7 +81,8 @@ class RunConfig(BaseModel):
         return EpisodeSpec(**{name: getattr(self, name) for name in shared})
 
 
-TAKEN = ("embedding_model", "max_distance", "fact_similarity", "structured_output")
+RULE = ("deprecate_uses", "deprecate_share", "deprecate_fdr")
+TAKEN = ("embedding_model", "max_distance", "fact_similarity", "structured_output", *RULE)
 """Settings that results depend on."""
 SPEED_ONLY = {"batch_size", "workers"}
 """Fields that may differ when a run is resumed: they say how fast it goes."""
@@ -85,19 +92,62 @@ def resolved(config: RunConfig, settings: Settings, tasks: list[Task]) -> RunCon
     """The configuration with all that results depend on besides the flags."""
     games = hashlib.sha256("".join(task.id for task in tasks).encode()).hexdigest()[:16]
     taken = {name: getattr(settings, name) for name in TAKEN}
-    return config.model_copy(update={**taken, "games": games})
+    return config.model_copy(update={**taken, "games": games, "experience": _experience(config)})
+
+
+def _experience(config: RunConfig) -> str | None:
+    files = [path for path in (config.memory, config.trajectories) if path and path.is_file()]
+    digest = hashlib.sha256()
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                hashlib.file_digest(file, lambda: digest)
+        except OSError as error:
+            raise DataError(f"{path} can't be read ({error.strerror}): name a file that can be") from None
+    return digest.hexdigest()[:16] if files else None
 
 
 def run_digest(config: RunConfig) -> str:
-    """Identity of a run: what is resumed must have the same."""
-    return hashlib.sha256(config.model_dump_json(exclude=SPEED_ONLY).encode()).hexdigest()[:16]
+    """Identity of a run: what is resumed must have the same. (`experience` is compared with the folder's, which may be of before it.)"""
+    return hashlib.sha256(config.model_dump_json(exclude={*SPEED_ONLY, "experience"}).encode()).hexdigest()[:16]
+
+
+def check_withholding(config: RunConfig) -> None:
+    """Raises `UsageError` where what is withheld by chance, or learned from it, would come to nothing."""
+    check_deprecation(config.update, config.deprecate)
+    if config.deprecate == "uplift" and not config.procedure_dropout:
+        raise UsageError("--deprecate uplift learns from withholding procedures by chance: set --procedure-dropout, to 0.3, say")
+    if (config.holdout or config.procedure_dropout) and not config.use_memory:
+        raise UsageError("--holdout and --procedure-dropout withhold memory, and --no-use-memory leaves it out: drop one of them")
+
+
+class OtherRun(UsageError):
+    """What goes by this name is another run: `found` says so, and the message what to do."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"{found}: choose another --exp-name, or --overwrite it")
+        self.found = found
 
 
 def check_folder(config: RunConfig, folder: Path) -> None:
-    """Raises `UsageError` where the folder holds a run of another configuration; changes nothing."""
+    """Raises `OtherRun` where the folder holds a run of another configuration; changes nothing."""
+    if differing := differences(config, folder):
+        told = ", ".join(f"{name}: {old} → {new}" for name, (old, new) in differing.items())
+        raise OtherRun(f"{config.exp_name} was begun with other settings ({told})")
+
+
+def differences(config: RunConfig, folder: Path) -> dict[str, tuple[Any, Any]]:
+    """By setting, what the run in the folder was begun with and what it is now; empty where none was. Raises `DataError`."""
     stored = folder / "config.json"
-    if stored.exists():
-        _check_same(config, stored)
+    if not stored.exists():
+        return {}
+    try:
+        before = RunConfig.model_validate_json(stored.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{stored} is damaged ({str(error).splitlines()[0]}); --overwrite starts the run afresh") from None
+    unknown = {"experience"} if before.experience is None or config.experience is None else set[str]()
+    old, new = dict(before), dict(config)
+    return {name: (old[name], new[name]) for name in sorted(old.keys() - SPEED_ONLY - unknown) if old[name] != new[name]}
 
 
 @contextmanager
@@ -148,18 +198,6 @@ def prepare_folder(config: RunConfig, folder: Path) -> None:
 
 def _unwritable(folder: Path, error: OSError) -> DataError:
     return DataError(f"{folder} can't be written ({error.strerror}); free some space or choose another --runs-dir")
-
-
-def _check_same(config: RunConfig, stored: Path) -> None:
-    try:
-        before = RunConfig.model_validate_json(stored.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{stored} is damaged ({str(error).splitlines()[0]}); --overwrite starts the run afresh") from None
-    old, new = dict(before), dict(config)
-    differing = sorted(name for name in old if old[name] != new[name] and name not in SPEED_ONLY)
-    if differing:
-        changes = ", ".join(f"{name}: {old[name]} → {new[name]}" for name in differing)
-        raise UsageError(f"{config.exp_name} was begun with other settings ({changes}): choose another --exp_name, or --overwrite it")
 
 
 def make_tasks(config: RunConfig, settings: Settings, epoch: int) -> list[Task]:

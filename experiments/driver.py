@@ -16,8 +16,11 @@ import structlog
 from experiments.analysis.run_changes import read_run_changes
 from experiments.analysis.summary import Summary, summarise, write_summary
 from experiments.config import (
+    RULE,
+    OtherRun,
     RunConfig,
     check_folder,
+    check_withholding,
     clear_folder,
     hold_folder,
     in_groups,
@@ -32,7 +35,7 @@ from experiments.recorder import Recorder
 from experiments.report import write_report
 from experiments.results import EpisodeRow, read_rows
 from experiments.waiting import Waiting
-from memory.changes import archive_changes
+from memory.changes import export_history
 from memory.store import Memory, open_memory
 from memory.transfer import export_memory, import_memory, read_memory
 from runtime.bus.consumer import register_group
@@ -40,7 +43,7 @@ from runtime.bus.namespace import Namespace, groups_of, open_namespace
 from runtime.bus.scripts import patiently
 from runtime.bus.trimmed import restore_tasks
 from runtime.config import Settings
-from runtime.errors import DataError, UsageError
+from runtime.errors import UsageError
 from runtime.events import Progress, Role, Task, Usage
 from runtime.keys import CURATORS, Keys
 from runtime.model.embeddings import open_embedder
@@ -165,20 +168,10 @@ async def drive(config: RunConfig, settings: Settings, *, overwrite: bool, show:
         await run.fleet.stop()
         if run.memory:
             await export_memory(run.namespace, folder / "memory.jsonl")
-        if config.learns:
-            await _export_history(run.namespace, folder / "changes.jsonl")
+        if config.learns and not await export_history(run.namespace, folder / "changes.jsonl"):
+            log.warning("no_history", reason="nothing was learned, or its first changes are no longer on the stream")
         learning = (await run.namespace.progress()).learning
     return finish(config, folder, learning)
-
-
-async def _export_history(namespace: Namespace, path: Path) -> None:
-    """What the run has learned when; nothing where nothing was. Somebody may have trimmed the stream: then the file can't be whole."""
-    if not (await namespace.progress()).version:
-        return
-    try:
-        await archive_changes(namespace, path)
-    except DataError as error:
-        log.warning("history_not_exported", path=str(path), error=str(error))
 
 
 async def build_memory(config: RunConfig, settings: Settings, *, overwrite: bool, show: Callable[[Snapshot], None]) -> tuple[Path, int]:
@@ -222,7 +215,7 @@ async def _opened(config: RunConfig, settings: Settings, overwrite: bool, show: 
             clear_folder(folder)  # first: killed in between, this is no run that the same command goes on with
         namespace = await open_namespace(client, config.exp_name, overwrite=overwrite)
         if not await namespace.claim(run_digest(config)) or await _recorded_elsewhere(namespace, folder):
-            raise UsageError(f"{config.exp_name} holds a run that is not the one in {folder}: choose another --exp-name, or --overwrite it")
+            raise OtherRun(f"{config.exp_name} holds a run that is not the one in {folder}")
         prepare_folder(config, folder)
         memory = None
         if config.use_memory:
@@ -261,7 +254,7 @@ def _endpoints(settings: Settings) -> dict[str, str]:
         "MEMP_EMBEDDING_MODEL": settings.embedding_model,
         "ALFWORLD_DATA": str(settings.alfworld_data) if settings.alfworld_data else None,
         "MEMP_TRAVELPLANNER_DATA": str(settings.travelplanner_data) if settings.travelplanner_data else None,
-        "MEMP_STRUCTURED_OUTPUT": str(settings.structured_output),
+        **{f"MEMP_{name.upper()}": str(getattr(settings, name)) for name in ("structured_output", *RULE)},
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -279,9 +272,6 @@ def _check(config: RunConfig) -> None:
             raise UsageError(f"--retrieve avefact needs facts, and {config.memory} has none: build it with --retrieve avefact")
     if config.mode == "offline" and config.use_memory and not (config.trajectories or config.memory):
         raise UsageError("offline needs a memory to evaluate: --trajectories FILE to build one, or --memory FILE, or --no-use-memory")
-    if config.deprecate == "uplift" and not config.procedure_dropout:
-        raise UsageError("--deprecate uplift learns from withholding procedures by chance: set --procedure-dropout, to 0.3, say")
-    if (config.holdout or config.procedure_dropout) and not config.use_memory:
-        raise UsageError("--holdout and --procedure-dropout withhold memory, and --no-use-memory leaves it out: drop one of them")
+    check_withholding(config)
     if config.group_size is not None and not config.learns:
         raise UsageError("--group-size makes groups wait for the curator, and this run has none: leave it out")

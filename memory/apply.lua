@@ -52,9 +52,9 @@ end
 
 -- Evidence that a revision does harm: the logarithm of what a gambler has made of 1 who bets that it succeeds less often when it is given
 -- than when it is withheld (Ramdas, Grünwald, Vovk, Shafer 2023; the bet is Turner and Grünwald's, 2023). Each trial is foretold by what
--- its arm did before, and the gambler is paid that forecast over the one for both arms, weighted by their chances. Where the revision does
--- no harm, no trial is expected to pay, so evidence e is reached with probability 1 / exp(e) at most, however often one looks, and
--- whatever the tasks are like. (Exact where trials are applied in an order that does not depend on how they ended, as in groups.)
+-- its arm did before, and the gambler is paid that forecast over the one for both arms, weighted by their chances. Where giving it lowers
+-- the chance of success in no trial, none is expected to pay, so evidence e is reached with probability 1 / exp(e) at most, however often
+-- one looks. (Exact where trials are applied in an order that does not depend on how they ended, as in groups, and none was aborted.)
 local function weigh(credit, use)
   local given = (credit.given_successes + 0.5) / (credit.given + 1)
   local withheld = (credit.withheld_successes + 0.5) / (credit.withheld + 1)

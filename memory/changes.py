@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import anyio
 import orjson
 from pydantic import ValidationError
 
@@ -94,6 +95,18 @@ async def archive_changes(namespace: Namespace, path: Path, *, trim: bool = Fals
         if not reached:
             raise UsageError(f"{namespace.keys.namespace} has no changes: nothing has been learned under that name")
     return Archived(first, reached, await _trim(namespace, path) if trim else 0)
+
+
+async def export_history(namespace: Namespace, path: Path) -> bool:
+    """Write all changes since the first to a file (one that is there is continued). False, and no file, where the stream has none, or
+    not all of them any more."""
+    try:
+        whole = (await archive_changes(namespace, path)).first == 1
+    except (DataError, UsageError):
+        whole = False
+    if not whole:
+        await anyio.Path(path).unlink(missing_ok=True)
+    return whole
 
 
 async def read_entry(namespace: Namespace, entry: str) -> CommittedChange | None:

@@ -17,7 +17,8 @@ from runtime.errors import DataError, ProcedureError, RevisionConflict, UsageErr
 
 
 class Fingerprint(NamedTuple):
-    """What a memory is: two with the same hash have the same procedures in every respect."""
+    """What a memory is: two with the same hash have the same procedures in every respect (not the same evidence, if credit came to
+    them in another order)."""
 
     sha256: str
     version: int

@@ -24,6 +24,6 @@ def shown(task: Task, hits: Sequence[Hit]) -> tuple[list[Hit], list[Hit]]:
 
 
 def _draw(task: Task, what: str) -> float:
-    """In [0, 1), by a hash: the same for every delivery, another in every epoch."""
+    """In [0, 1), by a hash: the same for every delivery, another in every epoch (of procedures in every namespace, as their ids are)."""
     digest = hashlib.sha256(f"{task.spec.seed}/{task.epoch}/{task.id}/{what}".encode()).digest()
     return int.from_bytes(digest[:6]) / 256**6

@@ -11,8 +11,23 @@ where one of them has moved on, and it is computed anew.
 from dataclasses import dataclass
 
 from memory.build import Builder, FactExtractor
-from memory.procedure import Cause, Change, Fact, NewProcedure, Procedure, Revision, SameGoal, Source, Update, Use, Write, procedure_id
+from memory.procedure import (
+    Cause,
+    Change,
+    Deprecate,
+    Fact,
+    NewProcedure,
+    Procedure,
+    Revision,
+    SameGoal,
+    Source,
+    Update,
+    Use,
+    Write,
+    procedure_id,
+)
 from memory.store import Memory, encode
+from runtime.errors import UsageError
 from runtime.events import Trajectory
 
 
@@ -24,6 +39,15 @@ class Policy:
     update: Update = "adjustment"
     same_goal: SameGoal = "merge"
     facts: bool = False
+
+
+def check_deprecation(update: Update, deprecate: Deprecate) -> None:
+    """Raises `UsageError` for a rule that could never take anything out."""
+    if deprecate == "uplift" and update == "adjustment":
+        raise UsageError(
+            "--deprecate uplift tries a revision again and again, and --update adjustment rewrites it after each failure: "
+            "add --update validation"
+        )
 
 
 class Updater:

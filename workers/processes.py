@@ -15,7 +15,7 @@ from memory.build import FactExtractor, Form
 from memory.procedure import Deprecate
 from memory.retrieve import Retriever, Thresholds
 from memory.store import Memory, open_memory
-from memory.update import Policy
+from memory.update import Policy, check_deprecation
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.bus.pump import Pump
 from runtime.bus.scripts import Client
@@ -76,6 +76,9 @@ class CuratorOptions:
     form: Form
     policy: Policy
     deprecate: Deprecate = "share"
+
+    def __post_init__(self) -> None:
+        check_deprecation(self.policy.update, self.deprecate)
 
 
 async def run_curator(settings: Settings, name: str, options: CuratorOptions, parent: int | None = None) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from experiments.analysis.stats import share_interval
 
+_FEWEST = 10
 _SAMPLES = 2_000
 _BLOCK = 2_000_000
 """Draws that are held in memory at once."""
@@ -55,11 +56,12 @@ def contrast_shares(treated: Sequence[bool], control: Sequence[bool]) -> Contras
 
 
 def contrast_means(treated: Sequence[float], control: Sequence[float], *, seed: int = 0) -> Contrast:
-    """Difference of two independent means; the bounds are percentiles of a bootstrap that draws either arm anew, and need two of each.
+    """Difference of two independent means; the bounds are percentiles of a bootstrap that draws either arm anew, and need ten of each:
+    of fewer it would be too sure.
 
     The same arguments give the same bounds.
     """
-    if min(len(treated), len(control)) < 2:
+    if min(len(treated), len(control)) < _FEWEST:
         return _contrast(treated, control)
     rng = np.random.default_rng(seed)
     low, high = np.percentile(_means(treated, rng) - _means(control, rng), (2.5, 97.5))

@@ -127,11 +127,11 @@ MEASURES: tuple[Measure, ...] = ("steps", "calls", "tokens", "dollars")
 
 
 def economics(rows: Sequence[EpisodeRow], ledger: Ledger) -> Economics | None:
-    """None where nothing was learned and nothing withheld."""
+    """None where nothing was learned and nothing withheld. What an imported memory cost is not known: nothing breaks even with it."""
     saved = savings_within(rows, ledger.models)
     if not ledger.learning and not saved:
         return None
-    return Economics(learning=ledger.spent, saved=saved, break_even=break_evens(ledger, saved))
+    return Economics(learning=ledger.spent, saved=saved, break_even=break_evens(ledger, saved) if ledger.learning else {})
 
 
 def savings_within(rows: Sequence[EpisodeRow], models: Models) -> dict[Measure, Saving]:

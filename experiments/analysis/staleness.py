@@ -19,7 +19,8 @@ class Staleness(BaseModel):
 
     n: int
     unknown: int
-    """Episodes that changed nothing: which version memory had by then is not known, so they are left out."""
+    """Episodes that changed nothing: which version memory had by then is not known, so they are left out. (Most have failed.)"""
+    unknown_successes: int
     median: float
     p90: float
     most: int
@@ -58,8 +59,9 @@ def staleness(rows: Sequence[EpisodeRow], changes: RunChanges) -> Staleness | No
     lags = [each.lag for each in seen_versions(rows, changes)]
     if not lags:
         return None
+    left = [row.success for row in _learners(rows) if changes.of(row.task_id) is None]
     median, p90 = (float(each) for each in np.percentile(lags, (50, 90)))
-    return Staleness(n=len(lags), unknown=len(_learners(rows)) - len(lags), median=median, p90=p90, most=max(lags))
+    return Staleness(n=len(lags), unknown=len(left), unknown_successes=sum(left), median=median, p90=p90, most=max(lags))
 
 
 def lag_quartiles(seen: Sequence[Seen]) -> list[LagQuartile]:

@@ -29,6 +29,8 @@ class MemoryUplift(BaseModel):
     success: Contrast
     reward: Contrast
     steps: Contrast
+    aborted: tuple[int, int]
+    """Episodes of either arm that were left out as aborted. Where they are more in one arm, chance alone no longer made the arms."""
 
 
 class Uplift(BaseModel):
@@ -39,7 +41,7 @@ class Uplift(BaseModel):
     memory: MemoryUplift | None
     """None without `--holdout`."""
     procedures: dict[Verdict, int]
-    """How many procedures each is said of; empty without `--procedure-dropout`."""
+    """How many procedures each is said of, by intervals that know nothing of how many there are; empty without `--procedure-dropout`."""
 
 
 class ProcedureUplift(NamedTuple):
@@ -81,6 +83,7 @@ def memory_uplift(rows: Sequence[EpisodeRow]) -> MemoryUplift | None:
         success=contrast_shares(*([row.success for row in arm] for arm in scored)),
         reward=contrast_means(*([row.reward for row in arm] for arm in scored)),
         steps=contrast_means(*([float(row.steps) for row in arm] for arm in finished)),
+        aborted=(sum(not row.counts for row in arms[0]), sum(not row.counts for row in arms[1])),
     )
 
 

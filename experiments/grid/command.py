@@ -11,10 +11,10 @@ from experiments.demo import with_stand_in
 from experiments.grid.cells import Cell, lay_out
 from experiments.grid.choose import Asked, chosen, chosen_splits, grouped
 from experiments.grid.estimate import estimate
-from experiments.grid.ground import GENERATED, generate_data, is_generated, with_generated
+from experiments.grid.ground import GENERATED, check_ground, generate_data, is_generated, with_generated
 from experiments.grid.page import render
 from experiments.grid.plan import Plan
-from experiments.grid.play import outdated, play, start_over, survey
+from experiments.grid.play import play, start_over, survey
 from experiments.grid.show import markdown, print_estimate, print_table
 from experiments.grid.table import Table, make_table
 from experiments.live import live
@@ -35,14 +35,14 @@ async def experiment(plan: Plan, settings: Settings, asked: Asked, console: Cons
         settings = with_generated(with_stand_in(settings, "http://127.0.0.1:9/v1"), splits, count)  # its address is known once it serves
     choice = chosen(plan, asked, settings, splits)
     cells = lay_out(plan, choice)
+    check_ground(cells)
     if asked.dry_run:
-        done, _ = survey(cells, settings, overwrite=asked.overwrite)
-        estimates = estimate(plan, cells, settings, done, games=count, overwrite=asked.overwrite)
-        print_estimate(console, plan.name, estimates, list(splits))
+        found = survey(cells, settings, overwrite=asked.overwrite)
+        print_estimate(console, plan.name, estimate(plan, cells, settings, found, games=count), list(splits))
         return
-    await _generate(generated, cells, settings, count, console)
     out = asked.out or settings.runs_dir / plan.name
     with hold_folder(cells[0].config.model_copy(update={"exp_name": plan.name}), settings.runs_dir / plan.name):
+        await _generate(generated, cells, settings, count, console)
         failed = await _played(cells, settings, asked, console)
         table = make_table(plan, choice, cells, failed, generated)
         write_table(table, out)
@@ -74,11 +74,11 @@ async def _generate(envs: Sequence[str], cells: Sequence[Cell], settings: Settin
 
 async def _played(cells: Sequence[Cell], settings: Settings, asked: Asked, console: Console) -> dict[str, str]:
     """What failed, by name, when all that was not finished has been played."""
-    done, problems = survey(cells, settings, overwrite=asked.overwrite)
-    if all(cell.name in problems for cell in cells if cell.kind == "episodes"):
-        raise next(iter(problems.values()))
-    start_over(cells if asked.overwrite else outdated(cells, done, settings), settings)
-    if done:
-        console.print(f"{len(done)} of {len(cells)} cells are finished already", style="dim")
-    left = [cell for cell in cells if cell.name not in done]
-    return await play(left, settings, problems, stand_in=asked.stand_in, show=lambda cell: live(console, cell.name))
+    found = survey(cells, settings, overwrite=asked.overwrite)
+    if all(cell.name in found.problems for cell in cells if cell.kind == "episodes"):
+        raise next(iter(found.problems.values()))
+    start_over([cell for cell in cells if cell.name in found.outdated], settings)
+    if found.done:
+        console.print(f"{len(found.done)} of {len(cells)} cells are finished already", style="dim")
+    left = [cell for cell in cells if cell.name not in found.done]
+    return await play(left, settings, found.problems, stand_in=asked.stand_in, show=lambda cell: live(console, cell.name))

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from experiments.analysis.prices import added, total_usage
 from experiments.analysis.summary import Summary
-from experiments.config import TAKEN, RunConfig
+from experiments.config import SPEED_ONLY, TAKEN, RunConfig
 from experiments.grid.cells import Cell
-from experiments.results import read_rows
+from experiments.results import EpisodeRow, read_rows
 from runtime.errors import DataError
 from runtime.events import Role, Usage
 
 Means = dict[Role, tuple[float, float, float, float]]
 """Calls, and input, cached and output tokens, per episode."""
 
-APART = {"exp_name", "split", "seed", "limit", "games", "memory", "trajectories", "batch_size", "workers", "run_tokens", *TAKEN}
+APART = {"exp_name", "split", "seed", "limit", "games", "experience", "memory", "trajectories", "run_tokens", *SPEED_ONLY, *TAKEN}
 """What runs may differ in and still take about as much per episode."""
 
 
@@ -35,9 +35,18 @@ class Earlier:
         folders = self._runs.get(_alike(cell.config), [])
         if cell.kind == "memory":
             return _built(folders)
-        rows = [row for folder in folders if (folder / "episodes.jsonl").exists() for row in read_rows(folder / "episodes.jsonl")]
+        rows = _rows(folders)
         learnt = [(summary, summary.n) for folder in folders if (summary := _summary(folder))]
         return (_means(total_usage(rows), len(rows)), _learning(learnt)) if rows else None
+
+    def solved(self, cell: Cell) -> float | None:
+        """Share of the episodes of such a cell that succeeded; None where none has been played."""
+        rows = _rows(self._runs.get(_alike(cell.config), []))
+        return sum(row.success for row in rows) / len(rows) if rows else None
+
+
+def _rows(folders: Sequence[Path]) -> list[EpisodeRow]:
+    return [row for folder in folders if (folder / "episodes.jsonl").exists() for row in read_rows(folder / "episodes.jsonl")]
 
 
 def _built(folders: Sequence[Path]) -> tuple[Means, Means] | None:

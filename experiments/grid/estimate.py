@@ -1,6 +1,7 @@
 """What a grid will take before anything is spent: episodes, calls, tokens, dollars, by what was measured before or is assumed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -11,10 +12,11 @@ from experiments.grid.cells import Cell
 from experiments.grid.earlier import Earlier
 from experiments.grid.ground import game_count
 from experiments.grid.plan import Plan
+from experiments.grid.play import Survey
 from experiments.offline import read_experience
-from experiments.results import read_rows
+from experiments.results import EpisodeRow, read_rows
 from runtime.config import Settings
-from runtime.errors import MempError
+from runtime.errors import DataError, MempError
 from runtime.events import Role, Usage
 
 Work = Mapping[Role, Usage]
@@ -55,30 +57,38 @@ class Total(NamedTuple):
     calls: int
     tokens: int
     cost: float | None
+    """US dollars of what has a known price; None where nothing has."""
+    whole: bool
+    """Whether something could be said of every cell."""
+    priced: bool
+    """Whether the cost is of every cell."""
 
 
 def total(estimates: Sequence[Estimate]) -> Total:
-    """The sums; episodes are those to be played. No price where one is not known."""
+    """The sums of what is known; episodes are those to be played."""
     costs = [each.cost for each in estimates if each.calls]
-    known = [cost for cost in costs if cost is not None]
+    known, whole = [cost for cost in costs if cost is not None], not any(each.problem for each in estimates)
     return Total(
         episodes=sum(each.episodes for each in estimates if each.kind != "memory"),
         calls=sum(each.calls for each in estimates),
         tokens=sum(each.tokens for each in estimates),
-        cost=sum(known) if len(known) == len(costs) else None,
+        cost=sum(known) if known or not costs else None,
+        whole=whole,
+        priced=whole and len(known) == len(costs),
     )
 
 
-def estimate(plan: Plan, cells: Sequence[Cell], settings: Settings, done: set[str], *, games: int, overwrite: bool) -> list[Estimate]:
+def estimate(plan: Plan, cells: Sequence[Cell], settings: Settings, survey: Survey, *, games: int) -> list[Estimate]:
     """What each cell will take, nothing being started; `games` is how many each generated split will have."""
     earlier = Earlier(plan.name, settings.runs_dir)
     found: dict[str, Estimate] = {}
+    kept = partial(_kept, settings=settings, survey=survey)
     for cell in cells:
-        if cell.name in done:
+        if cell.name in survey.done:
             found[cell.name] = Estimate(name=cell.name, kind=cell.kind, episodes=0, usage={}, learning={}, cost=0.0, basis="finished")
             continue
         try:
-            count = _trajectories(cell, found) if cell.kind == "memory" else _left(cell, settings, games, overwrite)
+            count = _trajectories(cell, found, kept, earlier) if cell.kind == "memory" else _left(cell, settings, games, len(kept(cell)))
             found[cell.name] = _estimate(cell, count, earlier, settings)
         except MempError as error:
             found[cell.name] = Estimate(
@@ -87,21 +97,29 @@ def estimate(plan: Plan, cells: Sequence[Cell], settings: Settings, done: set[st
     return list(found.values())
 
 
-def _left(cell: Cell, settings: Settings, games: int, overwrite: bool) -> int:
+def _kept(cell: Cell, settings: Settings, survey: Survey) -> list[EpisodeRow]:
+    """Its episodes so far, unless they will be deleted."""
+    recorded = settings.runs_dir / cell.name / "episodes.jsonl"
+    return read_rows(recorded) if recorded.exists() and cell.name not in survey.outdated else []
+
+
+def _left(cell: Cell, settings: Settings, games: int, played: int) -> int:
     """Episodes that have not been recorded yet."""
     config = cell.config
     count = game_count(config.env, config.split, settings, games)
-    recorded = settings.runs_dir / cell.name / "episodes.jsonl"
-    played = len(read_rows(recorded)) if recorded.exists() and not overwrite else 0
     return max(0, min(count, config.limit or count) - played)
 
 
-def _trajectories(cell: Cell, found: Mapping[str, Estimate]) -> int:
-    """Trajectories that a memory is built from: the stored ones, or a share of the episodes that are played for it."""
-    source = found.get(cell.needs.name) if cell.needs else None
-    if source is not None and source.basis != "finished":
-        return round(source.episodes * habit(cell.config.env).solved)
-    return sum(trajectory.success for trajectory in read_experience(cell.config, epoch=0))
+def _trajectories(cell: Cell, found: Mapping[str, Estimate], kept: Callable[[Cell], Sequence[EpisodeRow]], earlier: Earlier) -> int:
+    """Trajectories that a memory is built from: the stored ones, or the successes of the episodes that are played for it."""
+    source = cell.needs
+    if source is None or found[source.name].basis == "finished":
+        return sum(trajectory.success for trajectory in read_experience(cell.config, epoch=0))
+    if found[source.name].problem:
+        raise DataError(f"it needs {source.name}, of which nothing is known")
+    measured = earlier.solved(source)
+    share = habit(cell.config.env).solved if measured is None else measured
+    return sum(row.success for row in kept(source)) + round(found[source.name].episodes * share)
 
 
 def _estimate(cell: Cell, count: int, earlier: Earlier, settings: Settings) -> Estimate:

@@ -2,14 +2,18 @@
 
 import os
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from envs.alfworld_env.game_cache import open_cache
 from envs.alfworld_env.households import generate
-from envs.registry import games
+from envs.registry import check_split, games
 from envs.travelplanner import country
 from envs.travelplanner.description import NAMES as TRIPS
+from experiments.config import RunConfig, hold_folder
 from experiments.demo import SEED
+from experiments.grid.cells import Cell
+from experiments.offline import read_experience
 from runtime.config import Settings
 from runtime.errors import UsageError
 
@@ -40,11 +44,17 @@ def generate_data(settings: Settings, env: str, splits: Iterable[str], count: in
         mark = folder / f"{split}{_WHOLE}"
         if _data(settings, env) != folder or mark.exists():
             continue
-        if env in TRIPS:
-            country.generate(folder, SEED, {"train": count, "validation": count, "test": 0})
-        else:
-            generate(count, SEED, folder, split, processes=os.cpu_count() or 1, cache=open_cache(settings))
-        mark.touch()
+        with _held(folder, env):
+            if env in TRIPS:
+                country.generate(folder, SEED, {"train": count, "validation": count, "test": 0})
+            else:
+                generate(count, SEED, folder, split, processes=os.cpu_count() or 1, cache=open_cache(settings))
+            mark.touch()
+
+
+def _held(folder: Path, env: str) -> AbstractContextManager[None]:
+    """Other experiments may want the same games."""
+    return hold_folder(RunConfig(mode="build", exp_name=f"making games of {env}", model="none"), folder)
 
 
 def game_count(env: str, split: str, settings: Settings, count: int) -> int:
@@ -64,6 +74,15 @@ def experience(settings: Settings, envs: Collection[str], trajectories: Path | N
         return {first: trajectories}
     experts = (settings.alfworld_data or Path()) / EXPERTS
     return {"alfworld": experts} if "alfworld" in envs and settings.alfworld_data and experts.is_file() else {}
+
+
+def check_ground(cells: Iterable[Cell]) -> None:
+    """Raises `UsageError` for a split that there is none of, and `DataError` for stored trajectories that can't be read."""
+    for env, split in sorted({(cell.config.env, cell.config.split) for cell in cells if cell.kind != "memory"}):
+        check_split(env, split)
+    stored = {(cell.config.env, cell.config.trajectories): cell.config for cell in cells if cell.kind == "memory" and cell.needs is None}
+    for config in stored.values():
+        read_experience(config, epoch=0)
 
 
 def _data(settings: Settings, env: str) -> Path | None:

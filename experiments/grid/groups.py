@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from experiments.analysis.stats import runs_interval
 from experiments.grid.cells import Cell
-from experiments.grid.measures import REWARD, STEPS, Figure, Measure, figure
+from experiments.grid.measures import REWARD, STEPS, Figure, Measure, figure, told
 from experiments.grid.plan import NONE
 from experiments.results import EpisodeRow
 
@@ -85,9 +85,7 @@ def _reward(rows: Sequence[EpisodeRow]) -> float:
 
 
 def _cumulative(values: Sequence[float], episodes: int) -> Figure:
-    interval = runs_interval(values)
-    low, high = (interval.low, interval.high) if interval.known else (None, None)
-    return Figure(mean=interval.mean, low=low, high=high, episodes=episodes, units=len(values), over="runs")
+    return told(runs_interval(values), episodes, len(values), "runs")
 
 
 def _figure(runs: Mapping[int, Parts], control: Mapping[int, Parts], number: int, measure: Measure) -> Figure | None:

@@ -40,7 +40,7 @@ _MARKERS = (
 
 
 def line_chart(series: Sequence[Series], *, axis: str, percent: bool, alt: str) -> Markup:
-    """Draw `series`; `axis` says what stands along x, `alt` what is to be seen."""
+    """Draw `series`, of at least one point; `axis` says what stands along x, `alt` what is to be seen."""
     points = [point for each in series for point in each.points]
     heights = [value for point in points for value in (point.y, point.low, point.high) if value is not None]
     ys = [0.0, 0.25, 0.5, 0.75, 1.0] if percent else _ticks([0.0, *heights])

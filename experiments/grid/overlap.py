@@ -1,15 +1,14 @@
 """Goals that memory has seen before: how many of a split are also goals of the memory's sources, and how episodes on either end."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from experiments.grid.cells import Cell
 from experiments.grid.measures import Figure, figure, heads
+from experiments.grid.memories import Held
 from experiments.grid.plan import NONE
 from experiments.results import EpisodeRow
-from memory.transfer import read_memory
 
 
 class OverlapLine(BaseModel):
@@ -31,6 +30,8 @@ class Overlap(BaseModel):
     split: str
     model: str
     measure: str
+    memory: str | None
+    """Name of the one that goals are told by; None where all memories know the same goals."""
     sources: int
     """Distinct goals that the memory's procedures were made for."""
     goals: int
@@ -45,32 +46,19 @@ class Overlap(BaseModel):
 Rows = Mapping[str, Sequence[EpisodeRow]]
 
 
-def memory_goals(file: Path) -> frozenset[str]:
-    """The goals of an exported memory."""
-    return frozenset(procedure.goal for procedure in read_memory(file)[1])
-
-
-def overlap(cells: Sequence[Cell], rows: Rows, runs_dir: Path) -> tuple[Overlap, ...]:
+def overlap(cells: Sequence[Cell], rows: Rows, held: Mapping[str, Held]) -> tuple[Overlap, ...]:
     """Per environment, split and model. Where arms have memories of different goals, all are told by the first one's."""
     grounds: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
         if cell.kind == "episodes" and cell.name in rows:
             grounds.setdefault((cell.config.env, cell.config.split, cell.config.model), []).append(cell)
-    read: dict[str, frozenset[str]] = {}
-    found = [_overlap(played, rows, _known(played, runs_dir, read)) for played in grounds.values() if any(cell.needs for cell in played)]
-    return tuple(found)
+    return tuple(_overlap(played, rows, held) for played in grounds.values() if any(cell.needs for cell in played))
 
 
-def _known(played: Sequence[Cell], runs_dir: Path, read: dict[str, frozenset[str]]) -> frozenset[str]:
-    """The goals of the first memory; each file is read once, as it is large."""
-    name = next(cell.needs.name for cell in played if cell.needs)
-    if name not in read:
-        read[name] = memory_goals(runs_dir / name / "memory.jsonl")
-    return read[name]
-
-
-def _overlap(played: Sequence[Cell], rows: Rows, known: frozenset[str]) -> Overlap:
+def _overlap(played: Sequence[Cell], rows: Rows, held: Mapping[str, Held]) -> Overlap:
     config = played[0].config
+    first, *others = dict.fromkeys(cell.needs.name for cell in played if cell.needs)
+    known = held[first].goals
     tasks = {row.game: row.goal for cell in played for row in rows[cell.name]}
     goals = set(tasks.values())
     arms = sorted({cell.arm for cell in played}, key=lambda arm: (arm != NONE, [cell.arm for cell in played].index(arm)))
@@ -79,6 +67,7 @@ def _overlap(played: Sequence[Cell], rows: Rows, known: frozenset[str]) -> Overl
         split=config.split,
         model=config.model,
         measure=heads(config.env)[0].name,
+        memory=None if all(held[name].goals == known for name in others) else first,
         sources=len(known),
         goals=len(goals),
         shared=len(goals & known),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,6 +16,7 @@ from experiments.grid.measures import Figure
 from experiments.grid.paper import PaperLine
 from experiments.grid.plan import NONE
 from experiments.grid.table import Line, Table
+from experiments.report.words import FILTERS
 
 _HERE = Path(__file__).parent
 
@@ -47,6 +48,7 @@ def render(table: Table) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters.update(FILTERS)
     arms = {line.arm: wording.arm(line.arm, table.vary) for line in table.lines}
     return environment.get_template("table.html.j2").render(
         wording=wording,
@@ -72,14 +74,14 @@ def _group_charts(table: Table, arms: dict[str, str]) -> list[Chart]:
     for (env, split, model), found in groupby(table.groups, lambda group: (group.env, group.split, group.model)):
         lines = {arm: list(groups) for arm, groups in groupby(found, lambda group: group.arm)}
         where = f"{model}, {env} {split}"
-        charts.append(_group_chart(f"Cumulative reward: {where}", lines, arms, lambda group: group.cumulative_reward, "reward added up"))
-        charts.append(_group_chart(f"Steps per group: {where}", lines, arms, lambda group: group.steps, "mean steps"))
+        charts += _group_chart(f"Cumulative reward: {where}", lines, arms, lambda group: group.cumulative_reward, "reward added up")
+        charts += _group_chart(f"Steps per group: {where}", lines, arms, lambda group: group.steps, "mean steps")
     return charts
 
 
 def _group_chart(
     title: str, lines: dict[str, list[Group]], arms: dict[str, str], value: Callable[[Group], Figure | None], what: str
-) -> Chart:
+) -> list[Chart]:
     named = {arms[arm]: [(group.group + 1, value(group)) for group in groups] for arm, groups in lines.items()}
     return _chart(title, f"Mean over the orders, with its interval; {what}.", named, "group of tasks", percent=False)
 
@@ -95,16 +97,19 @@ def _curves(table: Table) -> list[Chart]:
             points = [(0 if line.arm == NONE else int(line.arm), line.entries[column].value) for line in lines if column in line.entries]
             percent = column not in ("steps", "tokens")
             note = "With its interval over the tasks; 0 is no memory."
-            charts.append(_chart(f"{column.capitalize()}: {model}, {env}", note, {model: points}, "procedures retrieved", percent=percent))
+            charts += _chart(f"{column.capitalize()}: {model}, {env}", note, {model: points}, "procedures retrieved", percent=percent)
     return charts
 
 
-def _chart(title: str, note: str, lines: Mapping[str, Sequence[tuple[int, Figure | None]]], axis: str, *, percent: bool) -> Chart:
+def _chart(title: str, note: str, lines: Mapping[str, Sequence[tuple[int, Figure | None]]], axis: str, *, percent: bool) -> list[Chart]:
+    """The chart of what there is to draw; none where that is nothing."""
     series = [Series(name, [Point(x, each.mean, each.low, each.high) for x, each in points if each]) for name, points in lines.items()]
     series = [each for each in series if each.points]
+    if not series:
+        return []
     told = [f"{each.name}: from {_told(each.points[0].y, percent)} to {_told(each.points[-1].y, percent)}" for each in series]
     keys = [key(each.name, at) for at, each in enumerate(series)] if len(series) > 1 else []
-    return Chart(title, note, keys, line_chart(series, axis=axis, percent=percent, alt=f"{title}, by {axis}. {'; '.join(told)}."))
+    return [Chart(title, note, keys, line_chart(series, axis=axis, percent=percent, alt=f"{title}, by {axis}. {'; '.join(told)}."))]
 
 
 def _told(value: float, percent: bool) -> str:
@@ -129,14 +134,10 @@ def _figure(line: Line | None, column: str) -> Figure | None:
     return line.entries[column].value if line and column in line.entries else None
 
 
-def _changes(table: Table) -> list[tuple[str, list[str], list[tuple[int, int, list[Any]]]]]:
-    """Per ground and model: the arms, and by group the gain of reward and the change of steps of each."""
-    found: list[tuple[str, list[str], list[tuple[int, int, list[Any]]]]] = []
+def _changes(table: Table) -> list[tuple[str, list[list[Group]]]]:
+    """Per ground and model, by number, the groups of all arms with memory."""
+    found: list[tuple[str, list[list[Group]]]] = []
     for (env, split, model), some in groupby(table.groups, lambda group: (group.env, group.split, group.model)):
-        groups = [group for group in some if group.arm != NONE]
-        arms = list(dict.fromkeys(group.arm for group in groups))
-        by = {(group.arm, group.group): group for group in groups}
-        numbers = sorted({group.group for group in groups})
-        rows = [(number + 1, by[arms[0], number].tasks, [by.get((arm, number)) for arm in arms]) for number in numbers]
-        found.append((f"{model}, {env} {split}", arms, rows))
-    return found
+        groups = sorted((group for group in some if group.arm != NONE), key=lambda group: group.group)
+        found.append((f"{model}, {env} {split}", [list(same) for _, same in groupby(groups, lambda group: group.group)]))
+    return [(title, groups) for title, groups in found if groups]

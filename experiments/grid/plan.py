@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from experiments.config import RunConfig
+from experiments.config import TAKEN, RunConfig
 from memory.procedure import Form, Update
 from runtime.errors import DataError, UsageError
 from runtime.events import Retrieval
@@ -61,9 +61,11 @@ class Plan(BaseModel):
             if self.vary == "top_k" and not (isinstance(value, int) and value > 0):
                 raise ValueError(f"values: {value!r} is no number of procedures")
         if taken := self.run.keys() & {self.vary, *_OURS}:
-            raise ValueError(f"run: {', '.join(sorted(taken))} can't be set there: the grid sets it")
+            raise ValueError(f"run: {', '.join(sorted(taken))} can't be set there: the grid, a flag or a setting of memp does")
         if self.group_size is None and self.mode == "online":
             raise ValueError("run: an online experiment needs a group_size: its figures are told per group of tasks")
+        if self.group_size is not None and self.mode == "offline":
+            raise ValueError("run: group_size makes groups of tasks, and memory that is frozen learns from none: leave it out")
         RunConfig.model_validate({**self.run, "mode": self.mode, "exp_name": self.name, "model": "any"})
         return self
 
@@ -72,7 +74,11 @@ class Plan(BaseModel):
         return self.run.get("group_size")
 
 
-_OURS = ("mode", "exp_name", "model", "env", "split", "seed", "use_memory", "memory", "trajectories", "builder_model", "games")
+_LAID_OUT = ("mode", "exp_name", "model", "env", "split", "seed", "use_memory", "memory", "trajectories", "builder_model")
+_ASKED = ("limit", "batch_size", "workers")
+_APART = ("holdout", "procedure_dropout", "deprecate")
+"""What a grid's figures know nothing of: they compare whole runs."""
+_OURS = (*_LAID_OUT, *_ASKED, *_APART, "games", "experience", *TAKEN)
 
 
 def read_plan(name: str) -> Plan:

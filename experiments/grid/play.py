@@ -3,17 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import SecretStr
 
 from experiments.analysis.summary import summarise, write_summary
-from experiments.config import check_folder, clear_folder, make_tasks, resolved
+from experiments.config import OtherRun, check_folder, clear_folder, differences, make_tasks, resolved
 from experiments.demo import stand_in_process, with_stand_in
 from experiments.driver import Snapshot, build_memory, drive
 from experiments.grid.cells import Cell
 from runtime.bus.namespace import open_namespace
 from runtime.config import Settings
-from runtime.errors import MempError
+from runtime.errors import MempError, UsageError
 from runtime.events import Task
 from runtime.server import Server, connect, open_server
 
@@ -24,28 +25,57 @@ AFRESH = ".afresh"
 """In a cell's folder: its namespace may still hold what an earlier run left, and is to be emptied first."""
 
 
-def survey(cells: Sequence[Cell], settings: Settings, *, overwrite: bool) -> tuple[set[str], dict[str, MempError]]:
-    """Names of the cells that are finished, as is all that they need; and by name what is wrong with the games of others.
+class Survey(NamedTuple):
+    """How the cells of a grid stand, by name; what is in none of these is still to be played, or gone on with."""
 
-    Raises `UsageError` where a folder holds a run of other settings.
-    """
-    done, problems = set[str](), dict[str, MempError]()
+    done: set[str]
+    problems: dict[str, MempError]
+    """What is wrong with the games of cells."""
+    outdated: set[str]
+    """To be cleared and played afresh: what they were begun with is no more. Never what can't be played, or needs what can't."""
+
+
+def survey(cells: Sequence[Cell], settings: Settings, *, overwrite: bool) -> Survey:
+    """Look at what earlier runs have left, changing nothing. Raises `UsageError` where a folder holds a run of other settings."""
+    found, stuck = Survey(set(), {}, set()), set[str]()
     for cell in cells:
         try:
             tasks = [] if cell.kind == "memory" else make_tasks(cell.config, settings, epoch=0)
         except MempError as error:
-            problems[cell.name] = error
+            found.problems[cell.name] = error
+            stuck.add(cell.name)
             continue
-        if not overwrite and _is_finished(cell, settings, tasks) and (cell.needs is None or cell.needs.name in done):
-            done.add(cell.name)
-    return done, problems
+        kept = cell.needs is None or cell.needs.name in found.done | stuck
+        same = not overwrite and _is_same(cell, settings, tasks)
+        if kept and same and _is_finished(cell, settings):
+            found.done.add(cell.name)
+        elif cell.needs and cell.needs.name in stuck:
+            stuck.add(cell.name)
+        elif not (kept and same) and (overwrite or (settings.runs_dir / cell.name / "config.json").exists()):
+            found.outdated.add(cell.name)
+    return found
 
 
-def _is_finished(cell: Cell, settings: Settings, tasks: list[Task]) -> bool:
-    folder = settings.runs_dir / cell.name
-    check_folder(resolved(cell.config, settings, tasks), folder)
-    last = "summary.json" if cell.kind == "memory" else "report.html"
-    return (folder / "config.json").exists() and (folder / last).exists()
+def _is_same(cell: Cell, settings: Settings, tasks: list[Task]) -> bool:
+    """Whether what the cell was begun with is what it would begin with now; only what memory is made of may differ."""
+    config, folder = resolved(cell.config, settings, tasks), settings.runs_dir / cell.name
+    try:
+        if differences(config, folder).keys() == {"experience"}:
+            return False
+        check_folder(config, folder)
+    except OtherRun as error:
+        raise UsageError(apart(error)) from None
+    return True
+
+
+def _is_finished(cell: Cell, settings: Settings) -> bool:
+    files = ("config.json", "summary.json", "memory.jsonl") if cell.kind == "memory" else ("config.json", "report.html")
+    return all((settings.runs_dir / cell.name / name).exists() for name in files)
+
+
+def apart(error: OtherRun) -> str:
+    """What to do about a cell whose name is another run's: a grid names its runs itself."""
+    return f"{error.found}: give it a --runs-dir and a --data-dir of its own, or --overwrite"
 
 
 def start_over(cells: Sequence[Cell], settings: Settings) -> None:
@@ -80,16 +110,11 @@ async def play(
             try:
                 with show(cell) as shown:
                     await _play(cell, settings, server, shown)
+            except OtherRun as error:
+                failed[cell.name] = apart(error)
             except MempError as error:
                 failed[cell.name] = str(error)
     return failed
-
-
-def outdated(cells: Sequence[Cell], done: set[str], settings: Settings) -> list[Cell]:
-    """Cells begun with a memory, or with episodes to build one from, that are no more: they can't be gone on with."""
-    return [
-        cell for cell in cells if cell.needs and cell.needs.name not in done and (settings.runs_dir / cell.name / "config.json").exists()
-    ]
 
 
 async def _play(cell: Cell, settings: Settings, server: Server, show: Callable[[Snapshot], None]) -> None:

@@ -88,7 +88,10 @@ def print_estimate(console: Console, name: str, estimates: Sequence[Estimate], e
         shown.add_row(escape(each.name), count, f"{each.calls:,}", f"{each.tokens:,}", _price(each.cost, each.calls), each.basis)
     whole = total(estimates)
     shown.add_section()
-    shown.add_row("in all", f"{whole.episodes:,}", f"{whole.calls:,}", f"{whole.tokens:,}", _price(whole.cost, whole.calls), "")
+    least, price = "" if whole.whole else "at least ", _price(whole.cost, whole.calls)
+    priced = price if whole.priced or whole.cost is None or not whole.calls else f"at least {price}"
+    counts = (f"{least}{count:,}" for count in (whole.episodes, whole.calls, whole.tokens))
+    shown.add_row("in all", *counts, priced, "")
     console.print(shown)
     for said in _granted(estimates, envs):
         console.print(said, highlight=False, markup=False)
@@ -100,6 +103,9 @@ def _granted(estimates: Sequence[Estimate], envs: Sequence[str]) -> list[str]:
         said.append("measured: means of earlier runs of this experiment, of the same model and settings.")
     if any(each.basis == "assumed" for each in estimates):
         said += ["assumed:", *(f"  {assumptions.words(env)}" for env in envs)]
+    whole = total(estimates)
+    if not whole.whole or (whole.cost is not None and not whole.priced):
+        said.append("“at least”: cells that could not be reckoned, or have no known price, are left out of the sum.")
     return said + [f"unknown: {each.name}: {each.problem}" for each in estimates if each.problem]
 
 
@@ -142,7 +148,7 @@ def _overlaps(table: Table) -> list[str]:
         told = [f"{wording.arm(line.arm, table.vary)} {_of(line.known, each)} / {_of(line.new, each)}" for line in each.lines]
         said.append(
             f"{each.env} {each.split}, {each.model}: {each.shared} of {each.goals} goals ({each.shared_tasks} of {each.tasks} tasks) are "
-            f"among the {each.sources} of the memory. {each.measure} on these / on the others: {'; '.join(told)}"
+            f"among the {each.sources} of {wording.known_by(each)}. {each.measure} on these / on the others: {'; '.join(told)}"
         )
     return said
 

@@ -10,6 +10,7 @@ from experiments.grid.cells import Cell, Choice
 from experiments.grid.earlier import procedures
 from experiments.grid.groups import Group, groups
 from experiments.grid.measures import STEPS, TOKENS, Figure, Measure, Runs, extras, figure, heads
+from experiments.grid.memories import alike, read_held
 from experiments.grid.overlap import Overlap, overlap
 from experiments.grid.paper import PaperLine, paper_lines
 from experiments.grid.plan import NONE, Plan
@@ -79,6 +80,8 @@ class Table(_Record):
     lines: tuple[Line, ...]
     paper: tuple[PaperLine, ...]
     overlaps: tuple[Overlap, ...]
+    alike: tuple[tuple[str, ...], ...]
+    """Names of memories that say the same, whoever built them."""
     groups: tuple[Group, ...]
     cells: tuple[CellRecord, ...]
 
@@ -95,7 +98,7 @@ def make_table(plan: Plan, choice: Choice, cells: Sequence[Cell], failed: Mappin
     """Count what the finished cells have recorded. Raises `DataError` where a file of theirs is damaged."""
     played = [cell for cell in cells if cell.kind == "episodes" and cell.name not in failed]
     rows = {cell.name: read_rows(choice.runs_dir / cell.name / "episodes.jsonl") for cell in played}
-    arms = _arms(cells)
+    arms, held = _arms(cells), read_held(played, choice.runs_dir)
     return Table(
         name=plan.name,
         title=plan.title,
@@ -111,7 +114,8 @@ def make_table(plan: Plan, choice: Choice, cells: Sequence[Cell], failed: Mappin
         columns={env: columns(env, splits) for env, splits in choice.splits.items()},
         lines=tuple(_line(plan, group, arms, rows, failed) for group in arms.values()),
         paper=paper_lines(plan.paper, choice.splits, (NONE, *map(str, plan.values))),
-        overlaps=overlap(cells, rows, choice.runs_dir) if plan.mode == "offline" else (),
+        overlaps=overlap(cells, rows, held) if plan.mode == "offline" else (),
+        alike=alike(held),
         groups=groups(cells, rows, plan.group_size) if plan.mode == "online" and plan.group_size else (),
         cells=tuple(_record(cell, failed, choice.runs_dir) for cell in cells),
     )

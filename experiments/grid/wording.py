@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.grid.measures import FEW, Figure
+from experiments.grid.overlap import Overlap
 from experiments.grid.plan import NONE
 from experiments.grid.table import Line, Table
 
@@ -34,7 +35,9 @@ def signed(value: float, column: str) -> str:
 
 
 def bounds(figure: Figure, column: str, *, change: bool = False) -> str:
-    """Its 95 % interval; empty where unknown."""
+    """Its 95 % interval, or that there is nothing it could be drawn from; empty where unknown."""
+    if figure.same:
+        return f"same in every {'task' if figure.over == 'games' else 'order'}"
     if figure.low is None or figure.high is None:
         return ""
     each = signed if change else number
@@ -53,6 +56,11 @@ def header(column: str) -> str:
     return column if column in ("steps", "tokens") or column.endswith(" steps") else f"{column} %"
 
 
+def known_by(overlap: Overlap) -> str:
+    """Whose goals are the known ones."""
+    return "the memory" if overlap.memory is None else f"{overlap.memory} (other arms' memories know other goals)"
+
+
 def notes(table: Table) -> list[str]:
     """What must be known to read the table."""
     said = [STAND_IN] if table.stand_in else []
@@ -68,15 +76,26 @@ def notes(table: Table) -> list[str]:
             f"Lines marked “paper” are quoted from {table.paper[0].source}, played by the model that they name; of TravelPlanner they "
             "are on the test split, and steps of ALFWorld on both splits."
         )
+    said += [
+        f"The memories are the same: {' and '.join(names)}; where arms differ that use them, it is by the order of ties."
+        for names in table.alike
+    ]
     said += _scant(table)
     return said + _left_out(table.lines)
 
 
 def _intervals(table: Table) -> str:
     if table.mode == "offline":
-        return "In brackets 95 % intervals: tasks are drawn anew, differences to no memory are paired by game."
+        return (
+            "In brackets 95 % intervals: tasks are drawn anew, differences to no memory are paired by game; success is Wilson's where "
+            "each task was played once. What is the same in every task has none."
+        )
     orders = "one order of the tasks" if table.seeds == 1 else f"{table.seeds} orders of the tasks"
-    few = f"; fewer than {FEW} are marked “few orders”, one has no interval" if table.seeds < FEW else ""
+    few = (
+        f"; fewer than {FEW} are marked “few orders”: such an interval is too narrow (of five orders, it holds the true mean in about "
+        "84 % of cases, not 95), and one order has none"
+    )
+    few = few if table.seeds < FEW else ""
     return f"In brackets 95 % intervals: whole runs are drawn anew, of {orders}, each paired with the control of its order{few}."
 
 

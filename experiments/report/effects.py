@@ -6,7 +6,7 @@ from typing import NamedTuple
 from envs.travelplanner.description import NAMES
 from experiments.analysis.contrast import Contrast
 from experiments.analysis.stats import Interval
-from experiments.analysis.uplift import ProcedureUplift, memory_uplift, procedure_uplifts
+from experiments.analysis.uplift import MemoryUplift, ProcedureUplift, memory_uplift, procedure_uplifts
 from experiments.report.charts import forest
 from experiments.report.curves import Curve
 from experiments.report.words import shorten
@@ -33,6 +33,8 @@ class Effects(NamedTuple):
 
     memory: list[Measured]
     """Empty where memory was withheld from no episode."""
+    aborted: tuple[int, int]
+    """Episodes with memory and without it that were left out."""
     procedures: list[ProcedureUplift]
     """All that were retrieved; empty where none was ever withheld."""
     forest: Curve | None
@@ -50,15 +52,14 @@ class Effects(NamedTuple):
 
 def effects(rows: Sequence[EpisodeRow], goals: Mapping[str, str]) -> Effects | None:
     """Prepare the section; None where nothing was left to chance. `goals` are the procedures' by id."""
-    memory, procedures = _measured(rows), procedure_uplifts(rows)
+    memory, procedures = memory_uplift(rows), procedure_uplifts(rows)
     if not memory and not procedures:
         return None
-    return Effects(memory, procedures, _forest(procedures, goals))
+    return Effects(_measured(rows, memory), memory.aborted if memory else (0, 0), procedures, _forest(procedures, goals))
 
 
-def _measured(rows: Sequence[EpisodeRow]) -> list[Measured]:
+def _measured(rows: Sequence[EpisodeRow], found: MemoryUplift | None) -> list[Measured]:
     """Reward only where it is more than success, as in `compare.differences`."""
-    found = memory_uplift(rows)
     if found is None:
         return []
     reward = [Measured("Reward", True, 1, found.reward)] if any(row.env in NAMES for row in rows) else []

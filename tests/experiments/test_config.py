@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from experiments.config import RunConfig, check_folder, prepare_folder, resolved, run_digest
+from experiments.config import RULE, RunConfig, check_folder, check_withholding, prepare_folder, resolved, run_digest
 from runtime.config import Settings
 from runtime.errors import DataError, UsageError
 
@@ -30,6 +30,7 @@ def test_same_command_with_another_speed_goes_on(tmp_path: Path) -> None:
         ({}, {"seed": 1}, "seed: 0 → 1"),
         ({}, {"prompt_tokens": 9}, "prompt_tokens: None → 9"),
         ({"prompt_tokens": 9}, {}, "prompt_tokens: 9 → None"),
+        ({}, {"holdout": 0.2}, "holdout: 0.0 → 0.2"),
     ],
 )
 def test_command_that_differs_in_what_results_depend_on_is_refused(
@@ -52,8 +53,31 @@ def test_run_whose_endpoint_is_asked_in_another_way_is_another(tmp_path: Path, m
         begun(tmp_path)
 
 
+def test_run_whose_rule_of_deprecation_is_set_otherwise_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun(tmp_path)
+    monkeypatch.setenv("MEMP_DEPRECATE_FDR", "0.01")
+    with pytest.raises(UsageError, match=r"deprecate_fdr: 0\.1 → 0\.01"):
+        check_folder(config(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"deprecate": "uplift", "procedure_dropout": 0.3}, "add --update validation"),
+        ({"deprecate": "uplift", "update": "validation"}, "set --procedure-dropout"),
+        ({"holdout": 0.3, "use_memory": False}, "drop one of them"),
+        ({"procedure_dropout": 0.3, "use_memory": False}, "drop one of them"),
+    ],
+)
+def test_withholding_that_would_come_to_nothing_is_refused(given: dict[str, Any], told: str) -> None:
+    check_withholding(config(holdout=0.3, procedure_dropout=0.3, deprecate="uplift", update="validation"))
+    with pytest.raises(UsageError, match=told):
+        check_withholding(config(**given))
+
+
 def test_what_was_added_since_leaves_the_digest_of_an_older_run_as_it_was() -> None:
-    assert not {"prompt_tokens", "structured_output"} & config().model_dump().keys()
+    added = {"prompt_tokens", "structured_output", "holdout", "procedure_dropout", "deprecate", *RULE}
+    assert not added & config().model_dump().keys()
 
 
 def test_damaged_configuration_is_told(tmp_path: Path) -> None:

@@ -34,12 +34,12 @@ def test_contrast_shares_empty_arm_has_no_difference() -> None:
 
 
 def test_contrast_means_constant_arms_have_no_width() -> None:
-    found = contrast_means([3.0, 3.0, 3.0], [1.0, 1.0])
+    found = contrast_means([3.0] * 12, [1.0] * 10)
     assert (found.treated, found.control, found.difference, found.low, found.high) == (3.0, 1.0, 2.0, 2.0, 2.0)
 
 
-def test_contrast_means_one_episode_leaves_the_bounds_unknown() -> None:
-    found = contrast_means([3.0], [1.0, 2.0])
+def test_contrast_means_few_episodes_leave_the_bounds_unknown() -> None:
+    found = contrast_means([3.0] * 9, [1.0, 2.0] * 10)
     assert (found.difference, found.low, found.high) == (1.5, None, None)
 
 

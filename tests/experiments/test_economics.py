@@ -86,10 +86,10 @@ def test_savings_against_another_run_are_paired_by_game_and_of_episodes_with_mem
 
 
 def test_savings_within_a_run_are_against_what_was_held_out() -> None:
-    found = savings_within([*RUN, row(5, 800, arm="control"), row(6, 800, arm="control")], Models())
+    found = savings_within([*RUN, *RUN, *(row(at, 800, arm="control") for at in range(20, 30))], Models())
     tokens = found["tokens"]
     assert (tokens.run, tokens.control, tokens.saved, tokens.low, tokens.high) == (500, 800, 300, 300, 300)
-    assert (tokens.run_n, tokens.control_n) == (5, 2)
+    assert (tokens.run_n, tokens.control_n) == (10, 10)
     assert "dollars" not in found
     assert savings_within(RUN, PRICED) == {}
 
@@ -103,6 +103,13 @@ def test_break_even_is_cost_over_saving_and_never_where_nothing_is_saved() -> No
     assert (even.episodes, even.earliest, even.latest) == (3.0, 2.0, None)
     never = break_even(1500, saving(-20, -40, 0))
     assert (never.episodes, never.earliest, never.latest) == (None, None, None)
+
+
+def test_economics_of_a_memory_whose_cost_is_not_known_breaks_even_nowhere() -> None:
+    rows = [sample_row(0, steps=5), sample_row(1, arm="control", steps=20)]
+    found = economics(rows, ledger(0, {}))
+    assert found is not None
+    assert (found.saved["steps"].saved, found.break_even) == (15.0, {})
 
 
 def test_economics_part_tells_cost_saving_and_break_even() -> None:

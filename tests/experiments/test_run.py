@@ -151,7 +151,7 @@ async def test_run_whose_trajectory_was_trimmed_before_anybody_read_it_ends_and_
 
 @pytest.mark.timeout(240)
 async def test_grouped_run_learns_in_groups_withholds_by_chance_and_leaves_a_report(tmp_path: Path, data: Path) -> None:
-    by_chance = ("--holdout", "0.3", "--procedure-dropout", "0.5", "--deprecate", "uplift")
+    by_chance = ("--holdout", "0.3", "--procedure-dropout", "0.5", "--deprecate", "uplift", "--update", "validation")
     async with stand_in() as model:
         memp = Memp(tmp_path, model.base_url, data)
         code, output = await memp.run("online", *MODEL, "--exp_name", "grouped", "--group_size", "4", "--batch_size", "4", *by_chance)

@@ -35,7 +35,7 @@ def test_staleness_episodes_that_changed_nothing_are_counted_apart(tmp_path: Pat
     others = [failed_row(8), failed_row(9, arm="control"), sample_row(10, outcome="aborted", reason="budget")]
     found = staleness([*ROWS, *others], history(tmp_path))
     assert found is not None
-    assert (found.n, found.unknown) == (8, 1)
+    assert (found.n, found.unknown, found.unknown_successes) == (8, 1, 0)
 
 
 def test_staleness_held_out_episode_that_taught_has_no_lag(tmp_path: Path) -> None:

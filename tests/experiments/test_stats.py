@@ -125,6 +125,7 @@ def test_runs_interval_simulated_orders_covers_the_truth_more_seldom_with_few() 
 
     few, many = coverage(3), coverage(20)
     assert few < 0.85 < many
+    assert coverage(5, worlds=1_000) == pytest.approx(0.84, abs=0.04)
 
 
 def test_runs_interval_one_run_is_unknown() -> None:

@@ -38,6 +38,7 @@ def test_uplift_held_out_episodes_give_the_difference_of_the_arms() -> None:
     assert found.success.difference == pytest.approx(0.4)
     assert (found.steps.treated, found.steps.control, found.steps.control_n) == (14.0, 25.0, 4)
     assert found.steps.difference == -11.0
+    assert found.aborted == (1, 0)
 
 
 @pytest.mark.parametrize("arm", ["memory", "control"])

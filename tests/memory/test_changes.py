@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import orjson
 import pytest
 
-from memory.changes import Archived, archive_changes, open_history, read_changes
+from memory.changes import Archived, archive_changes, export_history, open_history, read_changes
 from memory.fold import fingerprint, rebuild
 from memory.local_index import LocalIndex
 from memory.store import Memory
@@ -228,3 +229,20 @@ async def test_change_that_does_not_follow_from_those_before_it_is_refused(memor
     write(file, text_of(file).replace('"expects":1', '"expects":3'))
     with pytest.raises(DataError, match=r"change 2 .* does not follow from those before it"):
         await rebuilt(memory, file, stream=False)
+
+
+async def test_history_is_exported_whole_or_not_at_all(memory: Memory, file: Path) -> None:
+    assert not await export_history(memory.namespace, file)
+    await grow(memory, 1, 3)
+    assert await export_history(memory.namespace, file)
+    assert [change.version for change in read_changes(file)[1]] == [1, 2, 3]
+    client, stream = memory.namespace.client, memory.namespace.keys.changes
+    await client.xtrim(stream, maxlen=1, approximate=False)
+    await grow(memory, 4, 4)
+    assert await export_history(memory.namespace, file)  # the file has what the stream has lost
+    assert [change.version for change in read_changes(file)[1]] == [1, 2, 3, 4]
+    await anyio.Path(file).unlink()
+    assert not await export_history(memory.namespace, file)
+    await client.xtrim(stream, maxlen=0, approximate=False)
+    assert not await export_history(memory.namespace, file)
+    assert not await anyio.Path(file).exists()

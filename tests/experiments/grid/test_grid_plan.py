@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.config import TAKEN
 from experiments.grid.cells import lay_out
 from experiments.grid.choose import Asked, chosen, chosen_splits, grouped
 from experiments.grid.plan import NAMES, read_plan
@@ -35,6 +36,11 @@ def test_plan_that_comes_with_memp_is_laid_out_with_names_of_its_own(name: str, 
         ('mode = "offline"', 'mode = "online"', "group_size"),
         ('alfworld = ["dev"]', "", "no split"),
         ("[run]", "[run]\nmodel = 'm'", "model can't be set there"),
+        *(
+            ("[run]", f"[run]\n{name} = 1", f"{name} can't be set there")
+            for name in ("limit", "batch_size", "workers", "holdout", "procedure_dropout", "deprecate", "experience", *TAKEN)
+        ),
+        ("[run]", "[run]\ngroup_size = 4", "group_size makes groups"),
         ("[run]", "[run]\nseason = 1", "season"),
         ("[run]", "[run", "is no TOML"),
     ],

@@ -18,7 +18,7 @@ from experiments.grid.cells import Cell, lay_out
 from experiments.grid.estimate import Estimate, estimate, total
 from experiments.grid.ground import with_generated
 from experiments.grid.plan import read_plan
-from experiments.grid.play import outdated, start_over, survey
+from experiments.grid.play import Survey, start_over, survey
 from experiments.results import EpisodeRow, read_rows
 from runtime.config import Settings
 from tests.experiments.command import Memp, until
@@ -79,7 +79,8 @@ def reckoned(played: Played, runs_dir: Path) -> list[Estimate]:
     """The estimate of the whole grid by what stands in a folder of runs."""
     settings, cells = grid(played)
     changed = settings.model_copy(update={"runs_dir": runs_dir})
-    return estimate(read_plan(played.plan), cells, changed, set(), games=TASKS, overwrite=True)
+    afresh = Survey(set(), {}, {cell.name for cell in cells})
+    return estimate(read_plan(played.plan), cells, changed, afresh, games=TASKS)
 
 
 def spent(played: Played) -> tuple[int, int, int]:
@@ -127,20 +128,17 @@ def test_grid_given_again_plays_nothing_and_gives_the_same_table(played: Played)
 
 def test_cells_whose_memory_is_gone_or_that_start_over_are_played_again(played: Played, tmp_path: Path) -> None:
     settings, cells = grid(played)
-    done, _ = survey(cells, settings, overwrite=False)
-    assert done == {cell.name for cell in cells}
+    assert survey(cells, settings, overwrite=False) == ({cell.name for cell in cells}, {}, set())
     (played.runs / MEMORY / "summary.json").rename(tmp_path / "summary.json")
     try:
-        done, _ = survey(cells, settings, overwrite=False)
-        assert done == {PLAYED[0], SOURCE}
-        assert [cell.name for cell in outdated(cells, done, settings)] == [PLAYED[1]]
+        assert survey(cells, settings, overwrite=False) == ({PLAYED[0], SOURCE}, {}, {PLAYED[1]})
     finally:
         (tmp_path / "summary.json").rename(played.runs / MEMORY / "summary.json")
     copied = tmp_path / "runs"
     shutil.copytree(played.runs, copied)
     elsewhere = settings.model_copy(update={"runs_dir": copied})
     start_over(cells, elsewhere)
-    assert survey(cells, elsewhere, overwrite=False) == (set(), {})
+    assert survey(cells, elsewhere, overwrite=False) == (set(), {}, set())
 
 
 def test_estimate_by_assumption_has_the_episodes_and_about_the_calls_and_tokens(played: Played, tmp_path: Path) -> None:
@@ -165,7 +163,8 @@ def test_estimate_by_what_was_measured_is_what_the_run_took(played: Played) -> N
 def test_estimate_of_a_model_with_a_price_is_in_dollars(played: Played, tmp_path: Path) -> None:
     settings, _ = grid(played)
     plan, chosen = read_plan(played.plan), choice(tmp_path, models=("gpt-4o",), limit=TASKS)
-    found = estimate(plan, lay_out(plan, chosen), settings.model_copy(update={"runs_dir": tmp_path}), set(), games=TASKS, overwrite=False)
+    settings, nothing = settings.model_copy(update={"runs_dir": tmp_path}), Survey(set(), {}, set())
+    found = estimate(plan, lay_out(plan, chosen), settings, nothing, games=TASKS)
     dollars = total(found).cost
     assert dollars is not None
     assert 0.1 < dollars < 10

@@ -7,16 +7,17 @@ import pytest
 
 from envs.registry import games
 from experiments.grid.ground import experience
-from experiments.grid.measures import COMMONSENSE, HARD, figure
+from experiments.grid.measures import COMMONSENSE, HARD, SUCCESS, figure
 from experiments.grid.page import render
 from experiments.grid.plan import read_plan
 from experiments.grid.show import markdown
 from experiments.grid.table import Table, make_table
+from experiments.grid.wording import bounds
 from experiments.results import EpisodeLog, EpisodeRow
 from memory.importers import read_trajectories
 from runtime.config import Settings
 from tests.experiments.grid.grids import cells, choice, online_plan, plan, play
-from tests.experiments.samples import revision, sample_procedure, sample_row, write_memory
+from tests.experiments.samples import failed_row, revision, sample_procedure, sample_row, write_memory
 
 REAL = os.environ.get("ALFWORLD_DATA")
 
@@ -162,3 +163,68 @@ def test_page_numbers_retrieved_are_drawn_from_none_upwards(tmp_path: Path) -> N
     write_memory(tmp_path / memory / "memory.jsonl", sample_procedure(revision(1, "s")))
     page = render(make_table(drawn, chosen, made, {}, ()))
     assert "Dev success: gpt-4o, alfworld, by procedures retrieved. gpt-4o: from 25% to 75%." in page
+
+
+def test_page_of_which_every_cell_failed_has_no_curve_and_tells_what_failed(tmp_path: Path) -> None:
+    chosen, drawn = choice(tmp_path), read_plan("top-k").model_copy(update={"values": (1, 5)})
+    made = cells(drawn, chosen)
+    page = render(make_table(drawn, chosen, made, {cell.name: "out of credit" for cell in made}, ()))
+    assert page.count("out of credit") == len(made)
+    assert "<figure" not in page
+
+
+def transfer_table(runs_dir: Path, *goals: str, same: bool) -> Table:
+    """Two models, each with a memory of its own (the second's of `goals`, or the first's under other ids) and playing with both."""
+    chosen, drawn = choice(runs_dir, models=("a", "b")), read_plan("transfer")
+    made = cells(drawn, chosen)
+    for cell in made:
+        play(chosen, cell, True, False)
+    for at, name in enumerate(dict.fromkeys(cell.needs.name for cell in made if cell.needs)):
+        (runs_dir / name).mkdir()
+        vector = "AAAAAAAAAAAAAAAA" if at else None
+        known = goals if at and not same else ("put",)
+        said = [sample_procedure(revision(1, "s"), id=f"{at:015x}{n}", goal=goal, vector=vector) for n, goal in enumerate(known)]
+        write_memory(runs_dir / name / "memory.jsonl", *said)
+    return make_table(drawn, chosen, made, {}, ())
+
+
+def test_table_memories_that_are_the_same_are_told(tmp_path: Path) -> None:
+    table = transfer_table(tmp_path, same=True)
+    assert table.alike == (("transfer-memory-alfworld-proceduralization-a", "transfer-memory-alfworld-proceduralization-b"),)
+    for told in (markdown(table), render(table)):
+        assert "The memories are the same: transfer-memory-alfworld-proceduralization-a and" in told
+    assert {each.memory for each in table.overlaps} == {None}
+
+
+def test_table_memories_of_other_goals_say_whose_goals_are_known(tmp_path: Path) -> None:
+    table = transfer_table(tmp_path, "put", "heat", same=False)
+    assert table.alike == ()
+    assert {each.memory for each in table.overlaps} == {"transfer-memory-alfworld-proceduralization-a"}
+    assert "goals that transfer-memory-alfworld-proceduralization-a (other arms&#39; memories know other goals)" in render(table)
+
+
+def test_figure_that_is_the_same_everywhere_has_no_bounds_but_success_of_single_games_has_wilsons() -> None:
+    lost = [failed_row(at) for at in range(20)]
+    none = figure([lost], SUCCESS, whole=False)
+    two = figure([lost[:2]], SUCCESS, whole=False)
+    assert none
+    assert two
+    assert (none.low, none.high) == (0.0, pytest.approx(0.1611, abs=1e-4))
+    assert (two.low, two.high) == (0.0, pytest.approx(0.6576, abs=1e-4))
+    change = figure([lost], SUCCESS, whole=False, control=[lost])
+    again = figure([lost, lost], SUCCESS, whole=False)
+    orders = figure([lost, lost], SUCCESS, whole=True)
+    assert [(each.low, each.high, each.same) for each in (change, again, orders) if each] == [(None, None, True)] * 3
+    assert change
+    assert bounds(change, "dev success", change=True) == "same in every task"
+    assert orders
+    assert bounds(orders, "dev success") == "same in every order"
+
+
+def test_page_tables_can_be_scrolled_by_keyboard_and_name_their_rows(tmp_path: Path) -> None:
+    table = online_table(tmp_path, seeds=5)
+    page = render(table)
+    assert page.count("<table>") == page.count('<div class="scroll" role="region" tabindex="0" aria-label="') == 3
+    assert "<tr><td>" not in page
+    assert page.count('<th scope="row">adjustment</th>') == 1 + 2  # the table, and a row of each group
+    assert "84 % of cases" in page
