@@ -4,8 +4,12 @@
 
 A memory that the stand-in learned is frozen, and a share of its procedures (drawn by a hash) is made to deny what it learned. The
 same games are then played R times with it as it is, and R times with each retrieved procedure withheld by chance. Every rule scores
-every procedure by the same number of episodes; AUC is the chance that it ranks a poisoned one above one that is not (0.5: by luck),
-over procedures that were retrieved at least twice in either run, with a 95 % interval (bootstrap over procedures):
+every procedure by the same number of episodes, and ranks the same ones: those that at least two episodes used with memory as it is, and
+that with chance at least two were given and from at least two were withheld. Aborted episodes count for nothing, as in memory itself.
+AUC is the chance that a rule ranks a poisoned one above one that is not (0.5: by luck), with a 95 % interval (bootstrap over
+procedures, each kind by itself). As all rules rank the same procedures, their intervals say little of which is better: that says the
+difference to the share of successes, with the interval of the same draws. A rule that ranks all right has an interval without width,
+however few they are.
 
     share of successes  1 - its share of successes of the episodes that used it, as design and reference have it
     first in list       the same, with credit to the first of the list only, as the reference gives it
@@ -18,7 +22,8 @@ Below that, what either rule of deprecation would have done, decided by the appl
 import argparse
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -26,6 +31,7 @@ from typing import Any, NamedTuple
 import anyio
 import numpy as np
 
+from bench.credit_ranking import compared, ranks
 from bench.false_memory import poisoned
 from bench.report import save, show
 from experiments.config import RunConfig
@@ -40,6 +46,7 @@ from memory.update import credits
 from runtime.bus.consumer import Consumer
 from runtime.bus.namespace import open_namespace
 from runtime.config import Settings
+from runtime.errors import MempError
 from runtime.events import Trajectory
 from runtime.keys import CURATORS
 from runtime.logs import configure_logs
@@ -47,8 +54,8 @@ from runtime.model.embeddings import open_embedder
 from runtime.server import connect, open_server
 
 DROPOUT = 0.5
-LEAST = 2
-"""Episodes of either run that must have retrieved a procedure for it to be ranked."""
+QUICK = (16, 2, 0.5)
+"""Games, repeats and share of the procedures that are poisoned."""
 
 
 class Planted(NamedTuple):
@@ -80,7 +87,7 @@ async def learn(settings: Settings, games: int | None) -> Path:
 
 
 async def play(settings: Settings, model: str, memory: Path, games: int | None, repeats: int, dropout: float) -> list[Trajectory]:
-    """The games with the frozen memory, once per seed; ids are made unique over the repeats."""
+    """The games with the frozen memory, once per seed, without what was aborted; ids are made unique over the repeats."""
     played: list[Trajectory] = []
     for seed in range(1, repeats + 1):
         name = f"dropout-{dropout:g}-{seed}"
@@ -90,10 +97,15 @@ async def play(settings: Settings, model: str, memory: Path, games: int | None, 
         result = await drive(config, settings, overwrite=True, show=lambda _: None)
         text = await anyio.Path(result.folder / "trajectories.jsonl").read_text()
         ended = sorted((Trajectory.model_validate_json(line) for line in text.splitlines()), key=lambda each: each.task.index)
-        for each in ended:
+        for each in finished(ended):
             task = each.task.model_copy(update={"id": f"{seed}-{each.task.id}", "epoch": 1})
             played.append(each.model_copy(update={"id": f"1:{task.id}", "task": task}))
     return played
+
+
+def finished(ended: Iterable[Trajectory]) -> list[Trajectory]:
+    """Those that memory gives credit for."""
+    return [each for each in ended if each.outcome != "aborted"]
 
 
 async def decided(memory: Memory, played: Sequence[Trajectory], rule: Deprecation) -> list[tuple[str, int]]:
@@ -112,34 +124,6 @@ async def decided(memory: Memory, played: Sequence[Trajectory], rule: Deprecatio
     return [(gone.procedure, places[change.event.trajectory or ""]) for change in changes for gone in change.deprecated]
 
 
-def ranks(played: Sequence[Trajectory], dropped: Sequence[Trajectory], evidence: dict[str, float]) -> dict[str, dict[str, float]]:
-    """Per rule each procedure's score, higher for those that it blames; only procedures that every rule can judge."""
-    used = _outcomes(played, lambda each: [hit.procedure for hit in each.recall.retrieved])
-    first = _outcomes(played, lambda each: [hit.procedure for hit in each.recall.retrieved[:1]])
-    given = _outcomes(dropped, lambda each: [hit.procedure for hit in each.recall.retrieved])
-    withheld = _outcomes(dropped, lambda each: [hit.procedure for hit in each.recall.withheld])
-    names = [name for name in used if all(len(some.get(name, ())) >= LEAST for some in (used, given, withheld))]
-    return {
-        "share of successes": {name: 1 - _mean(used[name]) for name in names},
-        "first in list": {name: 1 - _mean(first.get(name, (0.5,))) for name in names},
-        "uplift": {name: _mean(withheld[name]) - _mean(given[name]) for name in names},
-        "e-value": {name: evidence[name] for name in names},
-    }
-
-
-def _outcomes(played: Iterable[Trajectory], whose: Callable[[Trajectory], Iterable[str]]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
-    for each in played:
-        for name in whose(each):
-            found.setdefault(name, []).append(float(each.success))
-    return found
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Shrunk towards one half, so that one episode is no proof."""
-    return (sum(values) + 1) / (len(values) + 2)
-
-
 def _used(procedure: Procedure) -> int:
     """The revision that all episodes used: the only one after it is its deprecation."""
     return procedure.current.number - (procedure.current.status == "deprecated")
@@ -149,17 +133,6 @@ async def _evidence(memory: Memory, procedure: Procedure) -> float:
     """How far it is shown to do harm: the logarithm of the e-value."""
     stored = await memory.namespace.client.hget(memory.namespace.keys.credit(procedure.id), f"evidence:{_used(procedure)}")
     return float(stored or 0)
-
-
-def auc(scores: dict[str, float], harmful: frozenset[str], samples: int = 2000) -> tuple[float, float, float]:
-    """Area under the ROC curve with its 95 % interval (bootstrap over procedures, either kind by itself)."""
-    bad = np.array([score for name, score in scores.items() if name in harmful])
-    good = np.array([score for name, score in scores.items() if name not in harmful])
-    wins = (bad[:, None] > good[None, :]) + 0.5 * (bad[:, None] == good[None, :])
-    rng = np.random.default_rng(0)
-    drawn = [wins[rng.integers(0, len(bad), len(bad))][:, rng.integers(0, len(good), len(good))].mean() for _ in range(samples)]
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return float(wins.mean()), float(low), float(high)
 
 
 async def judged(settings: Settings, planted: Planted, played: Sequence[Trajectory], rule: Deprecation, name: str) -> dict[str, Any]:
@@ -188,9 +161,19 @@ async def judged(settings: Settings, planted: Planted, played: Sequence[Trajecto
     }
 
 
-async def main(flags: argparse.Namespace) -> None:
-    configure_logs("error")
-    games, repeats = (16, 2) if flags.quick else (flags.games, flags.repeats)
+class Tried(NamedTuple):
+    """What was played, as it is and with dropout, and what either rule of deprecation made of it."""
+
+    planted: Planted
+    played: list[Trajectory]
+    dropped: list[Trajectory]
+    share: dict[str, Any]
+    uplift: dict[str, Any]
+
+
+async def tried(flags: argparse.Namespace) -> Tried:
+    """Learn, plant, play and judge."""
+    games, repeats = flags.games, flags.repeats
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         async with stand_in_process() as base_url:
@@ -202,39 +185,26 @@ async def main(flags: argparse.Namespace) -> None:
             dropped = await play(settings, flags.model, planted.file, games, repeats, DROPOUT)
             share = await judged(settings, planted, played, Deprecation(), "share")
             uplift = await judged(settings, planted, dropped, Deprecation(fdr=settings.deprecate_fdr), "uplift")
-    scores = ranks(played, dropped, uplift["evidence"])
-    names = scores["uplift"].keys()
-    lines = [
-        {
-            "rule": rule,
-            "AUC": area,
-            "low": low,
-            "high": high,
-            "planted": len(names & planted.harmful),
-            "others": len(names - planted.harmful),
-        }
-        for rule, each in scores.items()
-        for area, low, high in [auc(each, planted.harmful)]
-    ]
+    return Tried(planted, played, dropped, share, uplift)
+
+
+async def main(flags: argparse.Namespace) -> None:
+    configure_logs("error")
+    if flags.quick:
+        flags.games, flags.repeats, flags.planted = QUICK
+    planted, played, dropped, share, uplift = await tried(flags)
+    lines = compared(ranks(played, dropped, uplift["evidence"]), planted.harmful)
     success = {name: float(np.mean([each.success for each in some])) for name, some in (("as it is", played), ("dropout", dropped))}
-    show(f"which rule finds planted harm ({flags.model}, no language model; {len(played)} episodes each; success {success})", lines)
-    show("what either rule takes out of retrieval", [share["line"], uplift["line"]])
-    tried = {
+    counts = f"{len(played)} and {len(dropped)} episodes"
+    show(f"which rule finds planted harm ({flags.model}, no language model; {counts}; success {success})", lines)
+    taken = [share["line"], uplift["line"]]
+    show("what either rule takes out of retrieval", taken)
+    procedures = {
         name: each.model_dump() | {"planted": name in planted.harmful, "evidence": uplift["evidence"][name]}
         for name, each in uplift["credit"].items()
     }
-    save(
-        "credit",
-        {
-            "planted": flags.planted,
-            "model": flags.model,
-            "procedures": tried,
-            "auc": lines,
-            "deprecated": [share["line"], uplift["line"]],
-            "success": success,
-        },
-        flags.out,
-    )
+    told = {"planted": flags.planted, "model": flags.model, "procedures": procedures}
+    save("credit", {**told, "auc": lines, "deprecated": taken, "success": success}, flags.out)
 
 
 if __name__ == "__main__":
@@ -244,6 +214,10 @@ if __name__ == "__main__":
     parser.add_argument("--planted", type=float, default=0.25, help="share of the procedures that are poisoned")
     parser.add_argument("--model", default=MODEL, help="stand-in-strong or stand-in-weak; memory is learned by the strong one")
     parser.add_argument("--real", action="store_true", help="the dev split of ALFWORLD_DATA instead of generated households")
-    parser.add_argument("--quick", action="store_true", help="16 games, twice")
+    parser.add_argument("--quick", action="store_true", help="16 games, twice, half of the procedures poisoned")
     parser.add_argument("--out", type=Path, default=None)
-    anyio.run(main, parser.parse_args())
+    try:
+        anyio.run(main, parser.parse_args())
+    except MempError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -5,7 +5,9 @@
 Frozen: one memory, learned once, is evaluated by each number of workers with each number of episodes at once. Of every game all
 must be the same: success, reward, steps, what was retrieved (procedure, revision, distance), the guidance, and each action and
 observation. Grouped: learning from nothing in groups, once per number of workers, with another number of episodes at once each
-time. The memories must be the same to the byte (`memp memory hash`), and so must the episodes.
+time, and by chance: memory is withheld from a fifth of the episodes, of what others retrieve each procedure from three in ten, and
+procedures are deprecated by what that shows (`--deprecate uplift`). The memories must be the same to the byte (`memp memory hash`),
+and so must the episodes, and which of them was to play without memory, or without which procedures.
 
 The stand-in plays, with lognormal latency (median 20 ms, sigma 1.0) from another seed in each run, so that episodes end in another
 order in each. Ends with 1 where anything differs. Generated households, or the dev split of ALFWORLD_DATA with --real.
@@ -38,6 +40,8 @@ MEDIAN_MS, SIGMA = 20.0, 1.0
 GROUP = 10
 """Tasks per group."""
 NAME = "invariance"
+CHANCE = {"holdout": 0.2, "procedure_dropout": 0.3, "deprecate": "uplift", "update": "validation"}
+"""What the grouped runs leave to chance; deprecation by uplift takes an update that does not rewrite procedures."""
 
 
 class Shape(NamedTuple):
@@ -58,6 +62,10 @@ class Played(NamedTuple):
     shape: Shape
     episodes: dict[str, tuple[Any, ...]]
     memory: str
+    held_out: int = 0
+    """Episodes that memory was withheld from."""
+    withheld: int = 0
+    """Procedures that were withheld, over all other episodes."""
 
 
 def facts(folder: Path) -> dict[str, tuple[Any, ...]]:
@@ -84,6 +92,8 @@ def lines(kind: str, runs: Sequence[Played]) -> list[dict[str, Any]]:
             "workers": run.shape.workers,
             "at once, each": run.shape.at_once,
             "games": len(run.episodes),
+            "without memory": run.held_out,
+            "procedures withheld": run.withheld,
             "episodes that differ": differing(runs[0], run),
             "memory differs": run.memory != runs[0].memory,
             "memory": run.memory[:12],
@@ -120,7 +130,7 @@ class Bench:
             await drive(config, settings, overwrite=True, show=lambda _: None)
             async with connect(server.url) as client:
                 memory = await fingerprint(await open_namespace(client, NAME))
-        return Played(shape, facts(folder / NAME), memory.sha256)
+        return _played(shape, facts(folder / NAME), memory.sha256)
 
     @property
     def learned(self) -> Path:
@@ -128,9 +138,15 @@ class Bench:
         return self._settings.runs_dir / str(self._runs) / NAME / "memory.jsonl"
 
 
+def _played(shape: Shape, episodes: dict[str, tuple[Any, ...]], memory: str) -> Played:
+    recalls = [episode[-1] for episode in episodes.values()]
+    held_out = sum(recall["arm"] == "control" for recall in recalls)
+    return Played(shape, episodes, memory, held_out, sum(len(recall.get("withheld", ())) for recall in recalls))
+
+
 async def compare(bench: Bench, frozen: Sequence[Shape], grouped: Sequence[Shape], group: int = GROUP) -> list[dict[str, Any]]:
     """Learn in groups of so many tasks, once per shape; then evaluate what was learned, frozen, once per shape."""
-    learning = [await bench.play(shape, group_size=group) for shape in grouped]
+    learning = [await bench.play(shape, group_size=group, **CHANCE) for shape in grouped]
     memory = bench.learned
     evaluated = [await bench.play(shape, mode="offline", memory=memory) for shape in frozen]
     return [*lines("grouped", learning), *lines("frozen", evaluated)]

@@ -13,6 +13,8 @@ from experiments.results import EpisodeRow
 
 SAMPLES = 10_000
 PERCENT = 100.0
+BEHIND = "falls behind"
+UNKNOWN = float("nan")
 
 
 class Quarters(NamedTuple):
@@ -30,7 +32,7 @@ def quarters(rows: Sequence[EpisodeRow]) -> Quarters:
 
 def mean(rows: Sequence[EpisodeRow], of: Callable[[EpisodeRow], float]) -> float:
     """NaN of none."""
-    return float(np.mean([of(row) for row in rows])) if rows else float("nan")
+    return float(np.mean([of(row) for row in rows])) if rows else UNKNOWN
 
 
 def success(row: EpisodeRow) -> float:
@@ -45,13 +47,15 @@ def steps(row: EpisodeRow) -> float:
 
 def difference(later: Sequence[EpisodeRow], earlier: Sequence[EpisodeRow], seed: int = 0) -> Interval:
     """Success of the later minus that of the earlier, in percent, with its 95 % interval: bootstrap over games, as episodes of one
-    game are not independent."""
-    games = sorted({row.game for row in (*later, *earlier)})
+    game are not independent. NaN where a side is empty; bounds are NaN of a single game, too."""
+    games, gain = sorted({row.game for row in (*later, *earlier)}), mean(later, success) - mean(earlier, success)
+    if not (later and earlier) or len(games) < 2:
+        return Interval(gain, UNKNOWN, UNKNOWN)
     drawn = np.random.default_rng(seed).integers(0, len(games), (SAMPLES, len(games)))
     shares = [_share(rows, games, drawn) for rows in (later, earlier)]
     known = ~np.isnan(shares[0] - shares[1])
     low, high = np.quantile((shares[0] - shares[1])[known], (0.025, 0.975))
-    return Interval(mean(later, success) - mean(earlier, success), float(low), float(high))
+    return Interval(gain, float(low), float(high))
 
 
 def _share(rows: Sequence[EpisodeRow], games: list[str], drawn: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -63,7 +67,9 @@ def _share(rows: Sequence[EpisodeRow], games: list[str], drawn: np.ndarray[Any, 
 
 
 def to_control(rows: Sequence[EpisodeRow], control: Sequence[EpisodeRow]) -> Interval:
-    """Success with memory minus without, in percent, over the tasks that were played both ways, paired by game."""
+    """Success with memory minus without, in percent, over the tasks that were played both ways, paired by game; NaN of none."""
+    if not control:
+        return Interval(UNKNOWN, UNKNOWN, UNKNOWN)
     both = {row.task_id for row in control}
     treated = [row for row in rows if row.task_id in both]
     found = paired_interval(scores([treated], "success"), scores([list(control)], "success"))
@@ -124,11 +130,15 @@ def _off(rows: Sequence[EpisodeRow], games: set[str]) -> list[EpisodeRow]:
 
 def told(interval: Interval) -> str:
     """For people."""
-    return f"{interval.mean:+.1f} ({interval.low:+.1f} to {interval.high:+.1f})"
+    if np.isnan(interval.mean):
+        return "not played"
+    return f"{interval.mean:+.1f} ({interval.low:+.1f} to {interval.high:+.1f})" if interval.known else f"{interval.mean:+.1f}"
 
 
 def verdict(interval: Interval) -> str:
-    """In words."""
+    """In words; where neither is shown, how bad it may be at most."""
+    if not interval.known:
+        return "not known"
     if interval.high < 0:
-        return "falls behind"
-    return "gains" if interval.low > 0 else "no difference shown"
+        return BEHIND
+    return "gains" if interval.low > 0 else f"no worse than {interval.low:+.1f} points"

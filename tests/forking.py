@@ -1,10 +1,14 @@
 """`python -m MODULE` as a process of its own, forked from one that has imported what ours import: a start costs milliseconds, not seconds.
 
-The process is as real as any: it has its own number, environment and output, and is killed, stopped and awaited as one. Each test
-process has one such parent; it ends with its test process, and takes with it what it has forked.
+The process has its own number, environment and output, and is killed, stopped and awaited as any. One thing is not as in life: all of
+them share one seed of hashes and one import of the modules, so that what depends on either is the same in each. A request whose
+variables of Python itself (`PYTHONHASHSEED`, say) are others than the test process's starts anew, and has its own of both.
+
+Each test process has one such parent. It ends with its test process, and takes with it what it has forked, and all below that.
 """
 
 import atexit
+import ctypes
 import gc
 import importlib
 import json
@@ -16,12 +20,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from types import FrameType
 from typing import Any, BinaryIO
 
 import anyio
+import psutil
 from anyio.abc import Process
 
 COMMAND = "bin.memp"
@@ -33,6 +38,8 @@ _IMPORTED = (
 """What `memp` and `tests.serve` import, at the start and as they go; not `bin.memp`, which is run."""
 _LARGEST = 1 << 17
 """Bytes of a request, most of which are the environment."""
+_SUBREAPER = 36
+"""PR_SET_CHILD_SUBREAPER of Linux: orphans below a process become its children."""
 
 
 class Forked(Process):
@@ -176,7 +183,7 @@ class _Parent:
         told, *streams = fds
         if pid := os.fork():
             self._children[pid] = socket.socket(fileno=told)
-            self._children[pid].send(str(pid).encode())
+            self._tell(self._children[pid], pid)
             for each in streams:
                 os.close(each)
             return None
@@ -201,16 +208,24 @@ class _Parent:
 
     def _reap(self) -> None:
         self._woken.recv(4096)
-        while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
-            with self._children.pop(pid) as told:
-                told.send(str(os.waitstatus_to_exitcode(status)).encode(), socket.MSG_NOSIGNAL)
+        with suppress(ChildProcessError):  # none is left
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = ended
+                if told := self._children.pop(pid, None):  # None: one of them has left it behind
+                    with told:
+                        self._tell(told, os.waitstatus_to_exitcode(status))
+
+    def _tell(self, told: socket.socket, number: int) -> None:
+        with suppress(ConnectionError):  # whoever asked for it has dropped it
+            told.send(str(number).encode(), socket.MSG_NOSIGNAL)
 
     def _end(self) -> None:
-        for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
+        """SIGKILL to all below, in whatever session they are, until none is left: those orphaned by it come up to this process."""
+        while below := psutil.Process().children(recursive=True):
+            for each in below:
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
+            os.waitpid(-1, 0)
 
 
 def _of_interpreter(environment: Mapping[str, str]) -> dict[str, str]:
@@ -224,6 +239,8 @@ def main() -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1)
     if module := _Parent(socket.socket(fileno=int(sys.argv[1]))).run():
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
