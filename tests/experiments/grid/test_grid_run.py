@@ -69,7 +69,8 @@ def played(tmp_path_factory: pytest.TempPathFactory, clean_environment: None) ->
 
 def grid(played: Played) -> tuple[Settings, list[Cell]]:
     """The settings and the cells of the grid that were played, as the command had them."""
-    settings = with_stand_in(Settings(data_dir=played.runs.parent / "data", runs_dir=played.runs), "http://127.0.0.1:9/v1")
+    settings = Settings(data_dir=played.runs.parent / "data", runs_dir=played.runs, alfworld_data=None)  # whatever the tester has set
+    settings = with_stand_in(settings, "http://127.0.0.1:9/v1")
     settings = with_generated(settings, ["alfworld"], TASKS)
     chosen = choice(played.runs, models=("stand-in-strong",), builder="stand-in-strong", limit=TASKS)
     return settings, lay_out(read_plan(played.plan), chosen)
