@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 import zlib
 from array import array
@@ -32,7 +33,8 @@ from tests.memory.changes import fact, new, vector
 from tests.memory.stored_samples import TURNS, eto, openai
 from tests.security.mutations import MARKER, mutants, spoiled
 
-COUNT = 10_000
+COUNT = int(os.environ.get("MEMP_FUZZED", "3000"))
+"""Malformed inputs per test; 10,000 take a minute of two processors."""
 _ACTS = ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "os.fork", "pickle.find_class", "compile")
 _acts: list[str] = []
 _watching = False
