@@ -1,7 +1,6 @@
 """One namespace under load, from its first task to its rest: real workers, curators and recorders, and what is done to them."""
 
 import argparse
-import os
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ from bench.chaos_deeds import Havoc, Recovery
 from bench.chaos_fleet import Fleet, open_fleet
 from bench.chaos_record import Auditor, Evidence, counters, read_evidence
 from bench.chaos_tasks import course
+from bench.surroundings import surroundings
 from experiments.recorder import Recorder
 from runtime.bus.consumer import register_group
 from runtime.bus.namespace import Namespace, open_namespace
@@ -131,20 +131,16 @@ class Stage:
 
     def environment(self) -> dict[str, str]:
         """Variables of the processes; the settings of whoever started this stay out."""
-        own = ("MEMP_", "OPENAI_", "EMBEDDING_", "REDIS_URL")
-        return {name: value for name, value in os.environ.items() if not name.startswith(own)} | {
-            "REDIS_URL": self.url,
-            "OPENAI_BASE_URL": self.model.base_url,
-            "OPENAI_API_KEY": harness.KEY,
-            "MEMP_EMBEDDING_MODEL": "stand-in-embedding",
-            "MEMP_DATA_DIR": str(self.folder),
-            "MEMP_ENVIRONMENTS": "bench.toy_env",
-            "MEMP_ENV_PROCESSES": "1",
-            "MEMP_SLOTS": str(SLOTS),
-            "MEMP_CURATOR_SLOTS": str(SLOTS),
-            "MEMP_LEASE": str(self.flags.lease),
-            "MEMP_MAX_DELIVERIES": str(DELIVERIES),
-        }
+        return surroundings(
+            self.url,
+            self.model.base_url,
+            self.folder,
+            MEMP_ENVIRONMENTS="bench.toy_env",
+            MEMP_SLOTS=str(SLOTS),
+            MEMP_CURATOR_SLOTS=str(SLOTS),
+            MEMP_LEASE=str(self.flags.lease),
+            MEMP_MAX_DELIVERIES=str(DELIVERIES),
+        )
 
     def start(self, fleet: Fleet, name: str) -> None:
         """All workers and curators."""

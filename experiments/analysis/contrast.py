@@ -6,15 +6,12 @@ Unlike in `stats.paired_interval` no task is in both arms, so each arm varies by
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from experiments.analysis.stats import share_interval
+from experiments.analysis.stats import drawn_means, share_interval
 
 _FEWEST = 10
 _SAMPLES = 2_000
-_BLOCK = 2_000_000
-"""Draws that are held in memory at once."""
 
 
 class Contrast(BaseModel):
@@ -64,7 +61,8 @@ def contrast_means(treated: Sequence[float], control: Sequence[float], *, seed: 
     if min(len(treated), len(control)) < _FEWEST:
         return _contrast(treated, control)
     rng = np.random.default_rng(seed)
-    low, high = np.percentile(_means(treated, rng) - _means(control, rng), (2.5, 97.5))
+    drawn = [drawn_means(np.array(arm, dtype=np.float64), _SAMPLES, rng) for arm in (treated, control)]
+    low, high = np.percentile(drawn[0] - drawn[1], (2.5, 97.5))
     return _contrast(treated, control, float(low), float(high))
 
 
@@ -79,10 +77,3 @@ def _contrast(treated: Sequence[float], control: Sequence[float], low: float | N
         low=low,
         high=high,
     )
-
-
-def _means(values: Sequence[float], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Means of as many draws with replacement as there are samples, drawn in blocks."""
-    drawn, rows = np.array(values, dtype=np.float64), max(1, _BLOCK // len(values))
-    sizes = [min(rows, _SAMPLES - done) for done in range(0, _SAMPLES, rows)]
-    return np.concatenate([drawn[rng.integers(0, len(drawn), (size, len(drawn)))].mean(axis=1) for size in sizes])

@@ -95,7 +95,7 @@ class Ledger(NamedTuple):
         """What some learning comes to; None where it is not known (no price), or means nothing (steps)."""
         if measure == "steps":
             return None
-        return (spent(usage, self.models.learning(usage)).model_dump()[measure]) if usage else 0.0
+        return getattr(spent(usage, self.models.learning(usage)), measure) if usage else 0.0
 
 
 def spent(usage: Mapping[Role, Usage], dollars: float | None) -> Spent:

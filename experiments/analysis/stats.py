@@ -59,10 +59,8 @@ def ratio_interval(shares: Mapping[str, tuple[float, float]], *, samples: int = 
     mean = float(pairs[:, 0].sum() / pairs[:, 1].sum())
     if n == 1:
         return Interval(mean, float("nan"), float("nan"))
-    rng, rows = np.random.default_rng(seed), max(1, _BLOCK // n)
-    sizes = [min(rows, samples - done) for done in range(0, samples, rows)]
-    sums = np.concatenate([pairs[rng.integers(0, n, (size, n))].sum(axis=1) for size in sizes])
-    drawn = sums[sums[:, 1] > 0]
+    means = drawn_means(pairs, samples, np.random.default_rng(seed))
+    drawn = means[means[:, 1] > 0]
     low, high = np.percentile(drawn[:, 0] / drawn[:, 1], (2.5, 97.5))
     return Interval(mean, float(low), float(high))
 
@@ -92,14 +90,18 @@ def _task_means(scores: Scores, tasks: Sequence[str]) -> NDArray[np.float64]:
 
 
 def _bootstrap(values: NDArray[np.float64], samples: int, seed: int) -> Interval:
-    """Percentiles 2.5 and 97.5 of the means of `samples` draws of len(values) with replacement, drawn in blocks."""
+    """Percentiles 2.5 and 97.5 of the means of `samples` draws of len(values) with replacement."""
     n = len(values)
     if n == 0:
         raise UsageError("there is no task to take a mean over: run some first")
     if n == 1:
         return Interval(float(values[0]), float("nan"), float("nan"))
-    rng, rows = np.random.default_rng(seed), max(1, _BLOCK // n)
-    sizes = [min(rows, samples - done) for done in range(0, samples, rows)]
-    means = np.concatenate([values[rng.integers(0, n, (size, n))].mean(axis=1) for size in sizes])
-    low, high = np.percentile(means, (2.5, 97.5))
+    low, high = np.percentile(drawn_means(values, samples, np.random.default_rng(seed)), (2.5, 97.5))
     return Interval(float(values.mean()), float(low), float(high))
+
+
+def drawn_means(values: NDArray[np.float64], samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Means of `samples` draws of as many values as there are (all of them columns, if it has two dimensions), in blocks."""
+    n, rows = len(values), max(1, _BLOCK // len(values))
+    sizes = [min(rows, samples - done) for done in range(0, samples, rows)]
+    return np.concatenate([values[rng.integers(0, n, (size, n))].mean(axis=1) for size in sizes])

@@ -93,14 +93,26 @@ def summarise(
     learning: Mapping[Role, Usage] | None = None,
     changes: RunChanges | None = None,
 ) -> Summary:
-    """Count a run; the models' names give the prices (None: no cost, but of a builder: the model's own)."""
+    """Count a run, and what memory did in it; the models' names give the prices (None: no cost, but of a builder: the model's own)."""
+    models = Models(model, builder_model or model, embedding_model)
+    return counted(rows, model=model, embedding_model=embedding_model).model_copy(
+        update={
+            "learning": dict(learning or {}),
+            "uplift": uplift(rows),
+            "staleness": staleness(rows, changes) if changes else None,
+            "economics": economics(rows, open_ledger(learning or {}, changes, models)),
+        }
+    )
+
+
+def counted(rows: Sequence[EpisodeRow], *, model: str | None = None, embedding_model: str | None = None) -> Summary:
+    """Count the episodes of a run alone."""
     rows = sorted(rows, key=lambda each: each.index)
     finished = [each for each in rows if each.outcome == "finished"]
     scored = [each for each in rows if is_scored(each)]
     interval = share_interval(sum(each.success for each in scored), len(scored)) if scored else None
     usage = total_usage(rows)
     costs = costs_of(usage, model=model, embedding_model=embedding_model)
-    models = Models(model, builder_model or model, embedding_model)
     return Summary(
         **tally(rows).model_dump(),
         finished=len(finished),
@@ -109,7 +121,7 @@ def summarise(
         success_interval=(interval.low, interval.high) if interval else None,
         retrieved_share=_mean([bool(each.retrieved) for each in finished]),
         usage=usage,
-        learning=dict(learning or {}),
+        learning={},
         tokens=sum(each.tokens for each in usage.values()),
         cost=costs,
         cost_total=total_cost(usage, costs),
@@ -117,9 +129,6 @@ def summarise(
         halves=(tally(rows[: len(rows) // 2]), tally(rows[len(rows) // 2 :])),
         groups={key: tally(some) for key, some in _split(rows, lambda each: each.group).items()},
         travelplanner=figures(rows),
-        uplift=uplift(rows),
-        staleness=staleness(rows, changes) if changes else None,
-        economics=economics(rows, open_ledger(learning or {}, changes, models)),
     )
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from experiments.analysis.stats import runs_interval
 from experiments.grid.cells import Cell
-from experiments.grid.measures import REWARD, STEPS, Figure, Measure, figure, told
+from experiments.grid.measures import REWARD, STEPS, Figure, Measure, Rows, figure, told
 from experiments.grid.plan import NONE
 from experiments.results import EpisodeRow
 
@@ -34,7 +34,6 @@ class Group(BaseModel):
     """Mean steps less the control's: a reduction is negative."""
 
 
-Rows = Mapping[str, Sequence[EpisodeRow]]
 Parts = Mapping[int, Sequence[EpisodeRow]]
 """A run's episodes by group."""
 

@@ -1,6 +1,6 @@
 """What is counted of an episode, and the figures that episodes amount to: means with their intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isclose
 from statistics import fmean
 from typing import Literal, NamedTuple
@@ -19,6 +19,8 @@ Share = tuple[float, float]
 """An amount, and of how many: a figure is the sum of the amounts by the sum of the numbers, as in the benchmark's micro rates."""
 Runs = Sequence[Sequence[EpisodeRow]]
 """Episodes by run: one run per seed."""
+Rows = Mapping[str, Sequence[EpisodeRow]]
+"""The episodes of each run by its name."""
 
 
 class Measure(NamedTuple):

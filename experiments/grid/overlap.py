@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from experiments.grid.cells import Cell
-from experiments.grid.measures import Figure, figure, heads
+from experiments.grid.measures import Figure, Measure, Rows, Runs, figure, heads
 from experiments.grid.memories import Held
 from experiments.grid.plan import NONE
-from experiments.results import EpisodeRow
 
 
 class OverlapLine(BaseModel):
@@ -43,9 +42,6 @@ class Overlap(BaseModel):
     lines: tuple[OverlapLine, ...]
 
 
-Rows = Mapping[str, Sequence[EpisodeRow]]
-
-
 def overlap(cells: Sequence[Cell], rows: Rows, held: Mapping[str, Held]) -> tuple[Overlap, ...]:
     """Per environment, split and model. Where arms have memories of different goals, all are told by the first one's."""
     grounds: dict[tuple[str, str, str], list[Cell]] = {}
@@ -73,12 +69,11 @@ def _overlap(played: Sequence[Cell], rows: Rows, held: Mapping[str, Held]) -> Ov
         shared=len(goals & known),
         tasks=len(tasks),
         shared_tasks=sum(goal in known for goal in tasks.values()),
-        lines=tuple(_line(arm, [rows[cell.name] for cell in played if cell.arm == arm], known) for arm in arms),
+        lines=tuple(_line(arm, [rows[cell.name] for cell in played if cell.arm == arm], known, heads(config.env)[0]) for arm in arms),
     )
 
 
-def _line(arm: str, runs: Sequence[Sequence[EpisodeRow]], known: frozenset[str]) -> OverlapLine:
-    measure = heads(runs[0][0].env)[0] if runs and runs[0] else heads("")[0]
+def _line(arm: str, runs: Runs, known: frozenset[str], measure: Measure) -> OverlapLine:
     parts = ([[row for row in run if (row.goal in known) is wanted] for run in runs] for wanted in (True, False))
     seen, new = (figure(part, measure, whole=False) for part in parts)
     return OverlapLine(arm=arm, known=seen, new=new)

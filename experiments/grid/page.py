@@ -1,33 +1,27 @@
 """`table.html`: the table and its figures on one page that needs nothing else, in the look of the runs' reports."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from experiments.grid import wording
 from experiments.grid.groups import Group
-from experiments.grid.lines import Point, Series, key, line_chart
 from experiments.grid.measures import Figure
 from experiments.grid.paper import PaperLine
 from experiments.grid.plan import NONE
 from experiments.grid.table import Line, Table
+from experiments.report.charts import Arm
+from experiments.report.charts import arms as draw_arms
+from experiments.report.curves import Curve
 from experiments.report.words import FILTERS
 
 _HERE = Path(__file__).parent
-
-
-class Chart(NamedTuple):
-    """One figure of the page, with the names of its series."""
-
-    title: str
-    note: str
-    keys: Sequence[Markup]
-    svg: Markup
 
 
 class Matrix(NamedTuple):
@@ -68,9 +62,9 @@ def _blocks(lines: Sequence[Line | PaperLine], env: str) -> list[tuple[str, list
     return [(model, list(some)) for model, some in groupby((line for line in lines if line.env == env), lambda line: line.model)]
 
 
-def _group_charts(table: Table, arms: dict[str, str]) -> list[Chart]:
+def _group_charts(table: Table, arms: dict[str, str]) -> list[Curve]:
     """Reward added up and steps, group by group, a line per arm."""
-    charts: list[Chart] = []
+    charts: list[Curve] = []
     for (env, split, model), found in groupby(table.groups, lambda group: (group.env, group.split, group.model)):
         lines = {arm: list(groups) for arm, groups in groupby(found, lambda group: group.arm)}
         where = f"{model}, {env} {split}"
@@ -81,16 +75,16 @@ def _group_charts(table: Table, arms: dict[str, str]) -> list[Chart]:
 
 def _group_chart(
     title: str, lines: dict[str, list[Group]], arms: dict[str, str], value: Callable[[Group], Figure | None], what: str
-) -> list[Chart]:
+) -> list[Curve]:
     named = {arms[arm]: [(group.group + 1, value(group)) for group in groups] for arm, groups in lines.items()}
     return _chart(title, f"Mean over the orders, with its interval; {what}.", named, "group of tasks", percent=False)
 
 
-def _curves(table: Table) -> list[Chart]:
+def _curves(table: Table) -> list[Curve]:
     """For numbers of procedures: each measure over the number; no memory stands at 0."""
     if table.vary != "top_k":
         return []
-    charts: list[Chart] = []
+    charts: list[Curve] = []
     for (env, model), found in groupby(table.lines, lambda line: (line.env, line.model)):
         lines = list(found)
         for column in table.columns[env]:
@@ -101,15 +95,20 @@ def _curves(table: Table) -> list[Chart]:
     return charts
 
 
-def _chart(title: str, note: str, lines: Mapping[str, Sequence[tuple[int, Figure | None]]], axis: str, *, percent: bool) -> list[Chart]:
+def _chart(title: str, note: str, lines: Mapping[str, Sequence[tuple[int, Figure | None]]], axis: str, *, percent: bool) -> list[Curve]:
     """The chart of what there is to draw; none where that is nothing."""
-    series = [Series(name, [Point(x, each.mean, each.low, each.high) for x, each in points if each]) for name, points in lines.items()]
-    series = [each for each in series if each.points]
-    if not series:
+    found = [_arm(name, [(x, each) for x, each in points if each]) for name, points in lines.items() if any(each for _, each in points)]
+    if not found:
         return []
-    told = [f"{each.name}: from {_told(each.points[0].y, percent)} to {_told(each.points[-1].y, percent)}" for each in series]
-    keys = [key(each.name, at) for at, each in enumerate(series)] if len(series) > 1 else []
-    return [Chart(title, note, keys, line_chart(series, axis=axis, percent=percent, alt=f"{title}, by {axis}. {'; '.join(told)}."))]
+    told = [f"{each.name}: from {_told(each.y[0], percent)} to {_told(each.y[-1], percent)}" for each in found]
+    name, alt = re.sub(r"[^a-z0-9]+", "-", title.lower()), f"{title}, by {axis}. {'; '.join(told)}."
+    return [Curve(title, note, draw_arms(name, found, unit="share" if percent else "count", alt=alt, x=axis))]
+
+
+def _arm(name: str, points: Sequence[tuple[int, Figure]]) -> Arm:
+    x, y = np.array([(place, each.mean) for place, each in points], dtype=np.float64).T
+    low, high = np.array([(each.low, each.high) for _, each in points], dtype=np.float64).T  # None is NaN
+    return Arm(name, x, y, low, high)
 
 
 def _told(value: float, percent: bool) -> str:

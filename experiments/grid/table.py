@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from experiments.grid.cells import Cell, Choice
 from experiments.grid.earlier import procedures
 from experiments.grid.groups import Group, groups
-from experiments.grid.measures import STEPS, TOKENS, Figure, Measure, Runs, extras, figure, heads
+from experiments.grid.measures import STEPS, TOKENS, Figure, Measure, Rows, Runs, extras, figure, heads
 from experiments.grid.memories import alike, read_held
 from experiments.grid.overlap import Overlap, overlap
 from experiments.grid.paper import PaperLine, paper_lines
@@ -88,10 +88,6 @@ class Table(_Record):
     @property
     def failed(self) -> bool:
         return any(cell.problem for cell in self.cells)
-
-
-Rows = Mapping[str, Sequence[EpisodeRow]]
-"""The episodes of each run by its name."""
 
 
 def make_table(plan: Plan, choice: Choice, cells: Sequence[Cell], failed: Mapping[str, str], generated: Sequence[str]) -> Table:

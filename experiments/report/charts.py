@@ -24,10 +24,11 @@ Unit = Literal["share", "count", "dollars"]
 
 _SIZE = (4.6, 2.6)
 _INK, _GRID = "#010203", "#040506"
-_COLOURS = ("#070809", "#0a0b0c")
-_MARKERS = ("o", "D")
-"""The run's and the control's: told apart without colours, too."""
-_VARIABLES = {_INK: "var(--muted)", _GRID: "var(--line)", _COLOURS[0]: "var(--run)", _COLOURS[1]: "var(--control)"}
+_COLOURS = ("#070809", "#0a0b0c", "#0d0e0f", "#010302")
+_NAMES = ("run", "control", "third", "fourth")
+_MARKERS = ("o", "D", "s", "^")
+"""The run's, the control's, and two more for what has more than these: told apart without colours, too."""
+_VARIABLES = {_INK: "var(--muted)", _GRID: "var(--line)", **dict(zip(_COLOURS, map("var(--{})".format, _NAMES), strict=True))}
 """Matplotlib wants colours, the page has CSS variables: these stand for them until the SVG is written."""
 
 _RC: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "memp", "font.family": "DejaVu Sans", "font.size": 10.5}
@@ -42,6 +43,16 @@ class Line(NamedTuple):
     x: Floats
     y: Floats
     dots: tuple[Floats, Floats] | None = None
+
+
+class Arm(NamedTuple):
+    """A figure at each of a few places, with the bounds of its interval, NaN where it has none."""
+
+    name: str
+    x: Floats
+    y: Floats
+    low: Floats
+    high: Floats
 
 
 class Mark(NamedTuple):
@@ -70,6 +81,22 @@ def chart(name: str, lines: Sequence[Line], *, unit: Unit, alt: str, x: str = "t
         if len(lines) > 1:
             axes.legend(frameon=False, labelcolor=_INK, fontsize=9.5, loc="best")
     return _inline(drawn.getvalue(), name, alt)
+
+
+def arms(name: str, drawn: Sequence[Arm], *, unit: Unit, alt: str, x: str) -> Markup:
+    """Draw `drawn`, each a line through its figures with their intervals, side by side so that none covers another's."""
+    with _figure(_SIZE) as (figure, target):
+        axes = figure.add_subplot()
+        places = [place for arm in drawn for place in arm.x]
+        apart = 0.012 * (max(places) - min(places) or 1.0)
+        for at, arm in enumerate(drawn):
+            _draw_arm(axes, arm, at % len(_COLOURS), shift=(at - (len(drawn) - 1) / 2) * apart)
+        _dress(axes, unit, x)
+        if len(drawn) > 1:
+            figure.legend(
+                frameon=False, labelcolor=_INK, fontsize=9.5, loc="outside upper left", ncols=4, columnspacing=1, handletextpad=0.4
+            )
+    return _inline(target.getvalue(), name, alt)
 
 
 def shares(name: str, labels: Sequence[str], runs: Sequence[tuple[str, Sequence[Interval | None]]], *, alt: str) -> Markup:
@@ -145,6 +172,11 @@ def _draw(axes: Axes, line: Line, colour: str) -> None:
     axes.plot(line.x, line.y, color=colour, linewidth=2, marker="o" if len(line.x) < 2 else None, label=line.name)
     if line.dots:
         axes.plot(*line.dots, color=colour, linestyle="none", marker="o", markersize=4, alpha=0.45)
+
+
+def _draw_arm(axes: Axes, arm: Arm, at: int, *, shift: float) -> None:
+    axes.vlines(arm.x + shift, arm.low, arm.high, color=_COLOURS[at], linewidth=2, alpha=0.45)
+    axes.plot(arm.x + shift, arm.y, color=_COLOURS[at], linewidth=2, marker=_MARKERS[at], markersize=6, label=arm.name)
 
 
 def _draw_mark(axes: Axes, mark: Mark) -> None:

@@ -12,7 +12,7 @@ from experiments.analysis.economics import open_ledger
 from experiments.analysis.judged import is_hidden
 from experiments.analysis.prices import Models
 from experiments.analysis.run_changes import RunChanges, read_run_changes
-from experiments.analysis.summary import Summary, read_learning, summarise
+from experiments.analysis.summary import Summary, counted, read_learning
 from experiments.report import curves
 from experiments.report.ages import ages
 from experiments.report.compare import differences
@@ -96,7 +96,7 @@ def _read(folder: Path) -> Run:
     episodes = folder / "episodes.jsonl"
     rows = sorted(read_rows(episodes) if episodes.exists() else [], key=lambda row: row.index)
     models = Models.of(config)
-    summary = summarise(rows, model=models.agent, embedding_model=models.embedding)
+    summary = counted(rows, model=models.agent, embedding_model=models.embedding)
     return Run(folder, config, rows, summary, read_learning(folder), read_run_changes(folder))
 
 
