@@ -4,9 +4,9 @@
 
 A real `memp worker` plays ALFWorld over real HTTP; the ideal is (episodes in flight) ÷ (mean latency): what would be
 reached if nothing but the model took time. Latency is lognormal (median 300 ms, sigma 0.6). Rates are taken while all
-slots are filled, CPU over the same time. A worker has at most 256 calls under way (its default): beyond, more live
-episodes can't be faster, they only must not be slower. `--lockstep` plays the same episodes in the reference's way (a model of it, see
-`bench.lockstep`), on TextWorld's own engine and on the fast one.
+slots are filled, CPU over the same time; the worker's own is split by samples (`bench.sampled`). A worker has at most 256 calls
+under way (its default): beyond, more live episodes can't be faster, they only must not be slower. `--lockstep` plays the same
+episodes in the reference's way (a model of it, see `bench.lockstep`), on TextWorld's own engine and on the fast one.
 """
 
 import argparse
@@ -22,8 +22,7 @@ import anyio
 import orjson
 import psutil
 
-from bench import harness, lockstep
-from bench.llm import ROOM, conversation, cpu_ms, ours
+from bench import harness, lockstep, sampled
 from bench.report import quantile, save, show
 from bench.walkthroughs import Walkthroughs
 from runtime.bus.namespace import Namespace, open_namespace
@@ -55,6 +54,16 @@ class Sample(NamedTuple):
     model_cpu: float
 
 
+class Run(NamedTuple):
+    """What was seen of one run."""
+
+    samples: list[Sample]
+    won: float
+    """The share of the episodes."""
+    log: str
+    cpu: list[sampled.Sample]
+
+
 @dataclass
 class Bench:
     """What all runs share."""
@@ -66,18 +75,18 @@ class Bench:
     redis_url: str
     folder: Path
 
-    async def run(self, model: harness.ModelServer, live: int, episodes: int) -> tuple[list[Sample], float, str]:
-        """Play so many episodes, `live` at once; gives the samples, the share that was won, and the worker's log."""
+    async def run(self, model: harness.ModelServer, live: int, episodes: int) -> Run:
+        """Play so many episodes, `live` at once."""
         name = f"episodes-{live}-{len(list(self.folder.iterdir()))}"
         namespace = await open_namespace(self.client, name)
-        log = self.folder / f"{name}.log"
-        async with harness.worker(name, log, self.environment(model, live)) as process:
+        log, cpu = self.folder / f"{name}.log", self.folder / f"{name}.cpu"
+        async with harness.worker(name, log, self.environment(model, live), cpu) as process:
             await namespace.submit_tasks(self.plays.tasks(1, namespace.epoch))  # its processes are up before anything counts
             await harness.until(lambda: self._settled(namespace, 1), 120)
             await namespace.submit_tasks(self.plays.tasks(episodes + 1, namespace.epoch))
             samples = await self._watch(namespace, model, process, episodes + 1)
         won = [orjson.loads(fields[b"event"])["success"] for _, fields in await self.client.xrange(namespace.keys.trajectories)]
-        return samples, sum(won) / (episodes + 1), log.read_text()
+        return Run(samples, sum(won) / (episodes + 1), log.read_text(), sampled.read(cpu))
 
     def environment(self, model: harness.ModelServer, live: int) -> dict[str, str]:
         """A worker's variables."""
@@ -128,24 +137,27 @@ def full(samples: list[Sample], live: int) -> tuple[Sample, Sample]:
     return settled[0], settled[-1]
 
 
-def row(live: int, samples: list[Sample], won: float, episodes: int, log: str, llm_ms: float) -> dict[str, Any]:
+def row(live: int, run: Run, episodes: int) -> dict[str, Any]:
     """One line of the table; CPU in ms per step."""
-    first, last = full(samples, live)
+    first, last = full(run.samples, live)
     steps, span = last.answered - first.answered, last.at - first.at
     latency = (last.latency - first.latency) / steps
     rate, ideal = steps / span, min(live, CALLS) / latency
     own = (last.worker.own - first.worker.own) / steps * 1000
+    shares = sampled.shares(run.cpu, first.at, last.at)
+    llm, redis = (own * shares.pop(room, 0.0) for room in ("LLM client", "Redis client"))
     return {
         "live": live,
         "steps/s": rate,
         "ideal": ideal,
         "of the ideal": rate / ideal,
-        "episodes/s": episodes / (samples[-1].at - samples[0].at),
-        "won": won,
-        **lag_of(log),
+        "episodes/s": episodes / (run.samples[-1].at - run.samples[0].at),
+        "won": run.won,
+        **lag_of(run.log),
         "worker ms/step": own,
-        "LLM client": llm_ms,
-        "runtime": own - llm_ms,
+        "LLM client": llm,
+        "Redis client": redis,
+        "runtime": own * sum(shares.values()),
         "engine": (last.worker.children - first.worker.children) / steps * 1000,
         "redis": (last.redis_cpu - first.redis_cpu) / steps * 1000,
         "redis round trips/step": (last.redis_reads - first.redis_reads) / steps,
@@ -164,21 +176,10 @@ def lag_of(log: str) -> dict[str, float | None]:
     }
 
 
-async def llm_client(folder: Path) -> float:
-    """CPU ms of one call of our client in the middle of an episode, measured alone, as nothing tells it apart within a worker."""
-    answers = folder / "alone.json"
-    answers.write_text(json.dumps({ROOM: ["go to cabinet 1"]}))
-    async with harness.model_server(answers, 0) as model, ours(model.base_url) as call:
-        messages = conversation(26)
-        await cpu_ms(call, messages, 64)
-        return min([await cpu_ms(call, messages, 480) for _ in range(3)])
-
-
-async def measure(bench: Bench, model: harness.ModelServer, live: int, rounds: int, llm_ms: float) -> dict[str, Any]:
+async def measure(bench: Bench, model: harness.ModelServer, live: int, rounds: int) -> dict[str, Any]:
     """Play `rounds` episodes per slot and give their line."""
     episodes = live * rounds
-    samples, won, log = await bench.run(model, live, episodes)
-    return row(live, samples, won, episodes, log, llm_ms)
+    return row(live, await bench.run(model, live, episodes), episodes)
 
 
 async def in_lockstep(bench: Bench, model: harness.ModelServer, batch: int, engine: str, batches: int) -> dict[str, Any]:
@@ -221,15 +222,14 @@ async def main(flags: argparse.Namespace) -> None:
 
 async def _figures(bench: Bench, flags: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    llm_ms = await llm_client(bench.folder)
     async with harness.model_server(bench.plays.write(bench.folder / "answers.json"), MEDIAN_MS, SIGMA) as model:
-        figures["walkthrough server"] = [await measure(bench, model, live, flags.rounds, llm_ms) for live in flags.live]
+        figures["walkthrough server"] = [await measure(bench, model, live, flags.rounds) for live in flags.live]
         show("walkthrough model server; CPU in ms per step", figures["walkthrough server"])
         if flags.lockstep:
             figures["lock-step"] = await _against_lockstep(bench, model, flags.batches, figures["walkthrough server"])
     if flags.stand_in:
         async with harness.stand_in(MEDIAN_MS, SIGMA) as model:
-            figures["stand-in"] = [await measure(bench, model, live, flags.rounds, llm_ms) for live in flags.live if live <= 256]
+            figures["stand-in"] = [await measure(bench, model, live, flags.rounds) for live in flags.live if live <= 256]
         show("the stand-in, whose own work is heavier; CPU in ms per step", figures["stand-in"])
     return figures
 

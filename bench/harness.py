@@ -78,9 +78,10 @@ def pointed_at(settings: Settings, base_url: str) -> Settings:
 
 
 @asynccontextmanager
-async def worker(name: str, log: Path, environment: Mapping[str, str]) -> AsyncGenerator[psutil.Process]:
-    """A real `memp worker` on namespace `name`, its log in a file."""
-    command = [sys.executable, "-m", "bin.memp", "worker", "--exp-name", name]
+async def worker(name: str, log: Path, environment: Mapping[str, str], cpu: Path | None = None) -> AsyncGenerator[psutil.Process]:
+    """A real `memp worker` on namespace `name`, its log in a file; in `cpu` what `bench.sampled` tells of it when it has ended."""
+    module = ["bench.sampled", str(cpu)] if cpu else ["bin.memp"]
+    command = [sys.executable, "-m", *module, "worker", "--exp-name", name]
     with log.open("ab") as output:
         process = await anyio.open_process(command, stdin=None, stdout=output, stderr=output, env={**os.environ, **environment})
     async with process:

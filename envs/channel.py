@@ -54,7 +54,7 @@ class _Call:
 class Channel:
     """One environment process, watched by `run`. Requests may be sent at once; they wait until it is ready."""
 
-    def __init__(self, forks: Forks, name: str, role: str, timeout: float, memory: int, nice: int = 0) -> None:
+    def __init__(self, forks: Forks, name: str, role: str, timeout: float, memory: int, nice: int) -> None:
         """`name` is the environment to make, `timeout` seconds for one request, `memory` the MiB from which it retires."""
         self.role, self._timeout, self._memory = role, timeout, memory
         self._forks, self._child = forks, forks.fork(name, nice)

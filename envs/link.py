@@ -1,5 +1,6 @@
 """The worker's end of a socket to one of its own processes: messages out at once, messages in as they come."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,8 @@ class Link:
         self._frames = wire.Frames()
         self._unsent = bytearray()
         self._held = anyio.Event()
+        self._over = anyio.Event()
+        self._failure: Exception | None = None
         self.broken = False
         """Whether the other end is closed: its process has ended."""
 
@@ -47,28 +50,40 @@ class Link:
     async def run(self, take: Callable[[dict[str, Any]], None]) -> None:
         """Give each message that comes to `take`, until the other process has ended, or what comes can't be understood: `take`
         raises `wire.Garbled` for a message that it can't."""
+        loop = asyncio.get_running_loop()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._flush)
-            await self._read(take)
+            loop.add_reader(self._end, self._read, take)  # a task that waits for each message anew costs twice as much
+            try:
+                await self._over.wait()
+            finally:
+                loop.remove_reader(self._end)
+            if self._failure:
+                raise self._failure
             tasks.cancel_scope.cancel()
 
-    async def _read(self, take: Callable[[dict[str, Any]], None]) -> None:
-        while not self.broken:
-            await anyio.wait_readable(self._end)
-            try:
-                data = self._end.recv(_CHUNK)
-            except BlockingIOError:
-                continue
-            except OSError:
-                data = b""
-            self.broken = not data
-            try:
-                for message in self._frames.feed(data):
-                    take(message)
-            except wire.Garbled as error:
-                # Something in that process has written to its socket. That process is killed for it, and this one goes on.
-                log.error("env_message_garbled", reason=str(error))
-                return
+    def _read(self, take: Callable[[dict[str, Any]], None]) -> None:
+        if self._over.is_set():
+            return
+        try:
+            data = self._end.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self.broken = not data
+        try:
+            for message in self._frames.feed(data):
+                take(message)
+        except wire.Garbled as error:
+            # Something in that process has written to its socket. That process is killed for it, and this one goes on.
+            log.error("env_message_garbled", reason=str(error))
+            self._over.set()
+        except Exception as error:  # the loop would only log it
+            self._failure = error
+            self._over.set()
+        if self.broken:
+            self._over.set()
 
     async def _flush(self) -> None:
         while True:

@@ -21,8 +21,8 @@ log = structlog.get_logger()
 
 MAX_CRASHES = 3
 """Crashes under one episode's own requests after which it is given up."""
-NICE = 10
-"""By how much preparation yields to everything else."""
+NICE = {"play": 5, "suspect": 5, "prepare": 10}
+"""By how much processes yield: those that play to the worker, which all episodes wait for, and preparation to all."""
 
 Role = Literal["play", "suspect", "prepare"]
 """What a process is for: episodes; those under which one has crashed, so that they crash no others again; preparation."""
@@ -80,8 +80,8 @@ class EnvPool:
         if self._forks is None or self._forks.dead:
             self._forks = Forks(self._settings)
             self._tasks.start_soon(self._forks.run)
-        settings, nice = self._settings, NICE if role == "prepare" else 0
-        channel = Channel(self._forks, name, role, settings.env_timeout, settings.env_memory, nice)
+        settings = self._settings
+        channel = Channel(self._forks, name, role, settings.env_timeout, settings.env_memory, NICE[role])
         self._channels.append(channel)
         self._tasks.start_soon(channel.run)
         return channel

@@ -49,8 +49,10 @@ def pack_result(result: StepResult) -> list[Any]:
 def read_result(parts: list[Any]) -> StepResult:
     """What `pack_result` made of it."""
     result = StepResult(*parts)
+    if len(parts) == 4:
+        return result
     ask, judgement = cast(list[Any] | None, result.ask), cast(dict[str, Any] | None, result.judgement)
-    return result._replace(ask=ask and Ask(*ask), judgement=judgement and Judgement(**judgement)) if len(parts) > 4 else result
+    return result._replace(ask=ask and Ask(*ask), judgement=judgement and Judgement(**judgement))
 
 
 class Garbled(Exception):

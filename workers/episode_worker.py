@@ -93,7 +93,7 @@ class EpisodeWorker:
         """Play the task from its beginning; what the journal holds of an earlier delivery is not asked again."""
         started = anyio.current_time()
         key = self.namespace.keys.journal(task.epoch, task.id)
-        async with opened_journal(self.namespace.client, key, delivery, self.namespace.scripts) as journal:
+        async with opened_journal(key, delivery, self.namespace.scripts) as journal:
             llm = JournaledLLM(self.llm, journal, task.spec.episode_tokens)
             episode, recall = Episode(), journal.recall()
             try:

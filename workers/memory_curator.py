@@ -123,7 +123,7 @@ class MemoryCurator:
             await self.memory.learn(Change(kind="learned", trajectory=trajectory.id), trajectory, work.delivery, self._rule)
             return
         key = self.memory.namespace.keys.journal(trajectory.task.epoch, f"curator:{trajectory.task.id}")
-        async with opened_journal(self.memory.namespace.client, key, work.delivery, self.memory.namespace.scripts) as journal:
+        async with opened_journal(key, work.delivery, self.memory.namespace.scripts) as journal:
             await self._absorb(work, trajectory, success, journal)
 
     async def _absorb(self, work: Work, trajectory: Trajectory, success: bool, journal: Journal) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import orjson
 
 from runtime.bus.consumer import Delivery
-from runtime.bus.scripts import Call, Client, Scripts, patiently
+from runtime.bus.scripts import Call, Scripts
 from runtime.errors import BudgetSpent, LeaseLost
 from runtime.events import Recall, Role, Usage
 from runtime.model.llm import LLM, Completion, Message, Sampling
 
-HERE = Path(__file__).parent
+WRITE = Path(__file__).parent / "journal.lua"
 
 
 class Journal:
@@ -23,9 +23,8 @@ class Journal:
     A write through `scripts` that are at work (see `Scripts.run`) shares its round trip with others'.
     """
 
-    def __init__(self, client: Client, key: str, delivery: Delivery, scripts: Scripts) -> None:
+    def __init__(self, key: str, delivery: Delivery, scripts: Scripts) -> None:
         self.key = key
-        self._client = client
         self._delivery = delivery
         self._scripts = scripts
         self._under_way: list[Call] = []
@@ -33,7 +32,7 @@ class Journal:
 
     async def load(self) -> "Journal":
         """Read what earlier deliveries wrote."""
-        entries: dict[bytes, bytes] = await patiently(lambda: self._client.hgetall(self.key))
+        entries: dict[bytes, bytes] = await self._scripts.ask("HGETALL", self.key)
         self._entries = {field.decode(): value for field, value in entries.items()}
         return self
 
@@ -52,7 +51,7 @@ class Journal:
     async def send(self, field: str, value: bytes) -> None:
         """Write an entry without waiting for it, until `settle` is called."""
         args = [*self._delivery.fence, field, value]
-        self._under_way.append(await self._scripts.send(HERE / "journal.lua", [self._delivery.stream, self.key], args))
+        self._under_way.append(await self._scripts.send(WRITE, [self._delivery.stream, self.key], args))
         self._entries[field] = value
 
     async def settle(self) -> None:
@@ -74,9 +73,9 @@ class Journal:
 
 
 @asynccontextmanager
-async def opened_journal(client: Client, key: str, delivery: Delivery, scripts: Scripts) -> AsyncGenerator[Journal]:
+async def opened_journal(key: str, delivery: Delivery, scripts: Scripts) -> AsyncGenerator[Journal]:
     """A journal with what earlier deliveries wrote; what was sent to it in the block is stored when the block has ended, however it did."""
-    journal = await Journal(client, key, delivery, scripts).load()
+    journal = await Journal(key, delivery, scripts).load()
     try:
         yield journal
     except BaseException:
@@ -122,4 +121,4 @@ class JournaledLLM:
 
 def request_digest(messages: list[Message], sampling: Sampling) -> str:
     """Digest of all that the answer depends on. A request of a later step holds all earlier ones, so it never repeats."""
-    return hashlib.sha256(orjson.dumps([messages, sampling.model_dump()])).hexdigest()[:32]
+    return hashlib.sha256(orjson.dumps([messages, orjson.Fragment(sampling.json_bytes)])).hexdigest()[:32]

@@ -71,11 +71,11 @@ class Parting:
 
 
 class Call:
-    """One script call that was sent, or waits to be."""
+    """One command, most often a `script`'s, that was sent or waits to be."""
 
-    def __init__(self, script: AsyncScript, keys: Sequence[str], args: Sequence[Argument]) -> None:
+    def __init__(self, command: tuple[Argument, ...], script: AsyncScript | None = None) -> None:
+        self.command = command
         self.script = script
-        self.command = ("EVALSHA", script.sha, len(keys), *keys, *args)
         self.answered = anyio.Event()
         self._reply: Any = None
 
@@ -85,7 +85,7 @@ class Call:
         self.answered.set()
 
     async def result(self) -> Any:
-        """What the script returned. Raises `ServerError` where the server did not serve, and what it answered as an error."""
+        """What the server replied. Raises `ServerError` where the server did not serve, and what it answered as an error."""
         await self.answered.wait()
         if isinstance(self._reply, Exception):
             raise self._reply
@@ -98,7 +98,7 @@ class Scripts:
     That is why this is the one place that retries after a lost connection, for at most `patience` seconds; the client
     itself never does, as a lost reply to a plain XADD would store the entry twice.
 
-    While `run` is at work, calls go through it: those that come while a round trip is under way share the next one.
+    While `run` is at work, calls and questions go through it: those that come while a round trip is under way share the next one.
     Elsewhere each is a round trip of its own.
     """
 
@@ -128,7 +128,14 @@ class Scripts:
         """Like `call`, but does not wait for the answer where `run` is at work."""
         if path not in self._registered:
             self._registered[path] = self._client.register_script(source(path))
-        call = Call(self._registered[path], keys, args)
+        script = self._registered[path]
+        return await self._sent(Call(("EVALSHA", script.sha, len(keys), *keys, *args), script))
+
+    async def ask(self, *command: Argument) -> Any:
+        """What the server replies to a command that only reads. Raises what `call` raises."""
+        return await (await self._sent(Call(command))).result()
+
+    async def _sent(self, call: Call) -> Call:
         if self._runners:
             self._waiting.append(call)
             self._news.set()
@@ -177,7 +184,7 @@ class Scripts:
             for call, reply in zip(unanswered, await pipe.execute(raise_on_error=False), strict=True):
                 if isinstance(reply, UNSERVED):
                     raise reply
-                if isinstance(reply, NoScriptError):
+                if call.script and isinstance(reply, NoScriptError):
                     unknown.append(call.script)
                 else:
                     call.answer(reply)

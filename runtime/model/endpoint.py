@@ -55,10 +55,9 @@ class Endpoint:
         """The answer. Raises LLMUnavailable, LLMRejected or RequestRejected; a cancelled call leaves nothing behind."""
         deadline = anyio.current_time() + self._deadline
         for failures in itertools.count(1):
-            queued = anyio.current_time()
             try:
                 async with self.limiter.slot() as slot:
-                    deadline += anyio.current_time() - queued  # waiting for a slot is our own doing, not the endpoint's
+                    deadline += slot.waited  # which is our own doing, not the endpoint's
                     return await self._attempt(request, slot, deadline)
             except Fault as error:
                 fault = error

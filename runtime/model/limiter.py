@@ -64,9 +64,17 @@ class Slot:
     def __init__(self, limiter: AdaptiveLimiter) -> None:
         self._limiter = limiter
         self._began = 0
+        self.waited = 0.0
+        """Seconds that it took to get the slot."""
 
     async def __aenter__(self) -> "Slot":
-        await self._limiter.capacity.acquire_on_behalf_of(self)
+        capacity = self._limiter.capacity
+        try:
+            capacity.acquire_on_behalf_of_nowait(self)  # the other way would let all other tasks run first, free or not
+        except anyio.WouldBlock:
+            asked = anyio.current_time()
+            await capacity.acquire_on_behalf_of(self)
+            self.waited = anyio.current_time() - asked
         self._began = self._limiter.cuts
         return self
 

@@ -38,7 +38,7 @@ async def test_prepare_of_a_game_holds_up_no_step_and_is_done_once_at_low_priori
     pid, nice = map(int, (tmp_path / "cache").read_text().split())  # One line: prepared once.
     assert [pid] == preparing
     assert pid not in playing
-    assert nice >= NICE
+    assert nice >= NICE["prepare"]
 
 
 async def test_prepare_that_crashes_leaves_the_reset_to_do_it_itself(tmp_path: Path) -> None:

@@ -75,11 +75,11 @@ async def test_reply_to_a_drop_lost_leaves_one_letter(server_url: str, namespace
 async def test_reply_to_a_journal_entry_lost_keeps_the_first_answer(server_url: str, namespace_name: str) -> None:
     async with proxied(server_url, namespace_name) as (proxy, namespace):
         delivery = await in_hand(namespace)
-        journal = await Journal(namespace.client, namespace.keys.journal(1, "task-0"), delivery, namespace.scripts).load()
+        journal = await Journal(namespace.keys.journal(1, "task-0"), delivery, namespace.scripts).load()
         proxy.lose(1)
         await journal.put("agent:1", b"an answer")
         assert proxy.lost == 1
-        again = await Journal(namespace.client, journal.key, delivery, namespace.scripts).load()
+        again = await Journal(journal.key, delivery, namespace.scripts).load()
         assert again.get("agent:1") == b"an answer"
 
 

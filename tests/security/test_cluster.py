@@ -65,7 +65,7 @@ async def play(namespace: Namespace) -> None:
     second = Consumer(namespace.client, namespace.keys.tasks, WORKERS, name="second", lease=0.0)
     await first.register()
     held = await first.read(3, block=0.1)
-    async with opened_journal(namespace.client, namespace.keys.journal(1, "task-0"), held[0], namespace.scripts) as journal:
+    async with opened_journal(namespace.keys.journal(1, "task-0"), held[0], namespace.scripts) as journal:
         await journal.put("agent:x", b"answer")
     assert await first.renew(held[0])
     await namespace.commit(held[0], trajectory(task(0)))

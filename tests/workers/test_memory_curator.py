@@ -32,7 +32,7 @@ async def dead(memory: Memory, count: int) -> None:
 async def begun(memory: Memory, delivery: Delivery) -> None:
     """What a curator leaves behind that ended while it built."""
     key = memory.namespace.keys.journal(1, "curator:task-0")
-    await Journal(memory.namespace.client, key, delivery, memory.namespace.scripts).put(f"attempt:{delivery.deliveries}", b"")
+    await Journal(key, delivery, memory.namespace.scripts).put(f"attempt:{delivery.deliveries}", b"")
 
 
 async def changes(memory: Memory) -> list[Change]:

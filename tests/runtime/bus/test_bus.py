@@ -189,19 +189,19 @@ async def test_journal_of_a_zombie_is_refused(client: Client, namespace: Namespa
     await namespace.submit_tasks([task(0)])
     zombie = await _one(consumer("zombie", 60.0))
     key = namespace.keys.journal(1, "task-0")
-    journal = await Journal(client, key, zombie, namespace.scripts).load()
+    journal = await Journal(key, zombie, namespace.scripts).load()
     await journal.put("agent:1", b"first")
     [taken] = await consumer("heir", NO_LEASE).reclaim(1)
     with pytest.raises(LeaseLost):
         await journal.put("agent:2", b"late")
-    heir = await Journal(client, key, taken, namespace.scripts).load()
+    heir = await Journal(key, taken, namespace.scripts).load()
     assert (heir.get("agent:1"), heir.get("agent:2")) == (b"first", None)
 
 
 async def test_journal_is_gone_once_its_task_is_settled(client: Client, namespace: Namespace, consumer: Callable[..., Consumer]) -> None:
     await namespace.submit_tasks([task(0)])
     delivery = await _one(consumer("one", 60.0))
-    await (await Journal(client, namespace.keys.journal(1, "task-0"), delivery, namespace.scripts).load()).put("agent:1", b"answer")
+    await (await Journal(namespace.keys.journal(1, "task-0"), delivery, namespace.scripts).load()).put("agent:1", b"answer")
     await namespace.commit(delivery, trajectory(task(0)))
     assert await client.exists(namespace.keys.journal(1, "task-0")) == 0
 

@@ -226,7 +226,7 @@ async def test_stop_while_the_server_answers_nothing_is_the_end_one_parting_afte
         one, begun, hanging, ended = worker(namespace, "one"), anyio.Event(), anyio.Event(), anyio.Event()
 
         async def handle(work: Work) -> None:
-            async with opened_journal(namespace.client, namespace.keys.journal(1, "task-0"), work.delivery, namespace.scripts) as journal:
+            async with opened_journal(namespace.keys.journal(1, "task-0"), work.delivery, namespace.scripts) as journal:
                 await journal.put("agent:0", b"answered")
                 assert await one.renew(work.delivery)
                 begun.set()

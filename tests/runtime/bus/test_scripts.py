@@ -55,8 +55,7 @@ async def test_writes_of_many_episodes_share_round_trips(namespace: Namespace, m
     deliveries = await held(namespace, 60)
     async with at_work(namespace.scripts) as scripts:
         journals = [
-            await Journal(namespace.client, namespace.keys.journal(1, f"task-{number}"), each, scripts).load()
-            for number, each in enumerate(deliveries)
+            await Journal(namespace.keys.journal(1, f"task-{number}"), each, scripts).load() for number, each in enumerate(deliveries)
         ]
         trips = counting(namespace.client, monkeypatch)
         async with open_tasks() as tasks:
@@ -82,7 +81,7 @@ async def test_renewal_of_many_is_one_round_trip_and_tells_the_lost(namespace: N
 @pytest.mark.parametrize("running", [True, False])
 async def test_scripts_that_the_server_forgot_are_loaded_again(namespace: Namespace, running: bool) -> None:
     [delivery] = await held(namespace, 1)
-    journal = Journal(namespace.client, namespace.keys.journal(1, "task-0"), delivery, namespace.scripts)
+    journal = Journal(namespace.keys.journal(1, "task-0"), delivery, namespace.scripts)
     await journal.put("agent:1", b"before")
     await namespace.client.script_flush()
     if running:
@@ -96,7 +95,7 @@ async def test_scripts_that_the_server_forgot_are_loaded_again(namespace: Namesp
 async def test_error_of_one_call_is_told_to_its_caller_alone(namespace: Namespace) -> None:
     [delivery] = await held(namespace, 1)
     async with at_work(namespace.scripts) as scripts:
-        journal = Journal(namespace.client, namespace.keys.journal(1, "task-0"), delivery, scripts)
+        journal = Journal(namespace.keys.journal(1, "task-0"), delivery, scripts)
         bad = await scripts.send(HERE / "claim.lua", [namespace.keys.tasks], ["no-such-group", "one", 0, "0-0", 1])
         await journal.put("agent:1", b"good")
         with pytest.raises(ResponseError, match="NOGROUP"):
@@ -109,7 +108,7 @@ async def test_what_was_sent_is_stored_when_the_sender_is_cancelled(namespace: N
     async with open_tasks() as tasks:
         tasks.start_soon(namespace.scripts.run)
         await anyio.wait_all_tasks_blocked()
-        journal = Journal(namespace.client, namespace.keys.journal(1, "task-0"), delivery, namespace.scripts)
+        journal = Journal(namespace.keys.journal(1, "task-0"), delivery, namespace.scripts)
         await journal.send("agent:1", b"last")
         tasks.cancel_scope.cancel()
     assert await namespace.client.hget(journal.key, "agent:1") == b"last"
@@ -136,8 +135,9 @@ async def test_answer_is_given_before_it_is_stored_and_no_next_one_is_asked_for_
     [delivery] = await held(namespace, 1)
     scripts, model, key = Held(namespace.client), Asked(), namespace.keys.journal(1, "task-0")
     async with at_work(scripts):
-        journal = await Journal(namespace.client, key, delivery, scripts).load()
+        journal = await Journal(key, delivery, scripts).load()
         llm = JournaledLLM(model, journal)
+        scripts.go = anyio.Event()
         await ask(llm, 1)
         assert await namespace.client.hlen(key) == 0
         async with open_tasks() as tasks:
@@ -150,11 +150,12 @@ async def test_answer_is_given_before_it_is_stored_and_no_next_one_is_asked_for_
 
 
 class Held(Scripts):
-    """Scripts that leave only when they are let."""
+    """Scripts that leave only while they are let."""
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
         self.go = anyio.Event()
+        self.go.set()
 
     async def exchange(self, calls: Any) -> None:
         await self.go.wait()
@@ -166,7 +167,7 @@ async def test_refused_write_ends_the_episode_at_its_next_call_and_at_its_end(na
     model, key = Asked(), namespace.keys.journal(1, "task-0")
 
     async def episode(scripts: Scripts) -> None:
-        async with opened_journal(namespace.client, key, delivery, scripts) as journal:
+        async with opened_journal(key, delivery, scripts) as journal:
             llm = JournaledLLM(model, journal)
             await ask(llm, 1)
             await journal.settle()
@@ -187,7 +188,7 @@ async def test_answer_on_its_way_when_the_episode_fails_is_stored(namespace: Nam
     key = namespace.keys.journal(1, "task-0")
 
     async def episode(scripts: Scripts) -> None:
-        async with opened_journal(namespace.client, key, delivery, scripts) as journal:
+        async with opened_journal(key, delivery, scripts) as journal:
             await ask(JournaledLLM(Asked(), journal), 1)
             raise RuntimeError("the environment crashed")
 
