@@ -144,8 +144,8 @@ def row(live: int, run: Run, episodes: int) -> dict[str, Any]:
     latency = (last.latency - first.latency) / steps
     rate, ideal = steps / span, min(live, CALLS) / latency
     own = (last.worker.own - first.worker.own) / steps * 1000
-    shares = sampled.shares(run.cpu, first.at, last.at)
-    llm, redis = (own * shares.pop(room, 0.0) for room in ("LLM client", "Redis client"))
+    shares = sampled.shares(each.room for each in sampled.between(run.cpu, first.at, last.at))
+    llm, redis = (own * shares.get(room, 0.0) for room in ("LLM client", "Redis client"))
     return {
         "live": live,
         "steps/s": rate,
@@ -156,8 +156,8 @@ def row(live: int, run: Run, episodes: int) -> dict[str, Any]:
         **lag_of(run.log),
         "worker ms/step": own,
         "LLM client": llm,
-        "Redis client": redis,
-        "runtime": own * sum(shares.values()),
+        "runtime": own - llm,
+        "of it Redis client": redis,
         "engine": (last.worker.children - first.worker.children) / steps * 1000,
         "redis": (last.redis_cpu - first.redis_cpu) / steps * 1000,
         "redis round trips/step": (last.redis_reads - first.redis_reads) / steps,
@@ -166,6 +166,15 @@ def row(live: int, run: Run, episodes: int) -> dict[str, Any]:
         "worker MiB": last.worker.rss / 2**20,
         "envs MiB": last.worker.children_rss / 2**20,
     }
+
+
+def profile(live: int, run: Run, most: int = 12) -> None:
+    """Print where the worker's CPU went while all slots were filled: its rooms, and the functions that used most themselves."""
+    first, last = full(run.samples, live)
+    cpu = sampled.between(run.cpu, first.at, last.at)
+    rooms, functions = sampled.shares(each.room for each in cpu), sampled.shares(each.function for each in cpu)
+    told = [{"of the worker's CPU": share, "where": where} for where, share in [*rooms.items(), *list(functions.items())[:most]]]
+    show(f"{live} live, {len(cpu)} samples", told)
 
 
 def lag_of(log: str) -> dict[str, float | None]:
@@ -177,9 +186,11 @@ def lag_of(log: str) -> dict[str, float | None]:
 
 
 async def measure(bench: Bench, model: harness.ModelServer, live: int, rounds: int) -> dict[str, Any]:
-    """Play `rounds` episodes per slot and give their line."""
+    """Play `rounds` episodes per slot and give their line; the worker's profile is printed."""
     episodes = live * rounds
-    return row(live, await bench.run(model, live, episodes), episodes)
+    run = await bench.run(model, live, episodes)
+    profile(live, run)
+    return row(live, run, episodes)
 
 
 async def in_lockstep(bench: Bench, model: harness.ModelServer, batch: int, engine: str, batches: int) -> dict[str, Any]:

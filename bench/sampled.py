@@ -2,9 +2,10 @@
 
     python -m bench.sampled FILE worker --exp-name NAME …
 
-The timer counts CPU, not time (user and system, ITIMER_PROF), so a sample is a hundredth of a second of work; it belongs to the
-innermost of its frames whose file has a room in `ROOMS`. FILE gets one line of JSON per sample when the process ends: when it was
-taken (CLOCK_MONOTONIC), its room and its function.
+The timer counts CPU, not time (user and system, ITIMER_PROF), so a sample is about a hundredth of a second of work; it belongs to
+the innermost of its frames whose file has a room in `ROOMS`. Python takes it between two of its own instructions: what uvloop does
+in C (polling, sending what is queued) counts for what runs next, and asyncio's own reading and writing for the event loop. FILE gets
+one line of JSON per sample when the process ends: when it was taken (CLOCK_MONOTONIC), its room and its function.
 """
 
 import atexit
@@ -13,7 +14,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -45,7 +46,7 @@ class Sample(NamedTuple):
 
 def sample(frame: FrameType | None) -> Sample:
     """What this stack is at work on; the function is the innermost one."""
-    function = f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}" if frame else ""
+    function = f"{'/'.join(Path(frame.f_code.co_filename).parts[-3:])}:{frame.f_code.co_qualname}" if frame else ""
     while frame:
         for part, room in ROOMS.items():
             if part in frame.f_code.co_filename:
@@ -54,10 +55,15 @@ def sample(frame: FrameType | None) -> Sample:
     return Sample(time.monotonic(), OTHER, function)
 
 
-def shares(samples: Sequence[Sample], begin: float, end: float) -> dict[str, float]:
-    """The share of each room in the CPU used between two moments; nothing where there was none."""
-    rooms = Counter(each.room for each in samples if begin <= each.at <= end)
-    return {room: count / rooms.total() for room, count in rooms.items()}
+def between(samples: Sequence[Sample], begin: float, end: float) -> list[Sample]:
+    """Those of a time."""
+    return [each for each in samples if begin <= each.at <= end]
+
+
+def shares(parts: Iterable[str]) -> dict[str, float]:
+    """The share of each room, or function, the largest first."""
+    counts = Counter(parts)
+    return {part: count / counts.total() for part, count in counts.most_common()}
 
 
 def read(path: Path) -> list[Sample]:

@@ -131,7 +131,7 @@ class Run:
 
     async def _builds_wait(self) -> bool:
         """Whether builds were put back since memory was built; the curators' group is gone where it was frozen in peace."""
-        groups = await patiently(lambda: groups_of(self.namespace.client.xinfo_groups(self.namespace.keys.trajectories)))
+        groups = await patiently(lambda: groups_of(self.namespace.client, self.namespace.keys.trajectories))
         return any(group["name"] == CURATORS.encode() for group in groups) and await self.namespace.undone(CURATORS) > 0
 
     def start_curator(self) -> None:

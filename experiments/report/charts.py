@@ -27,7 +27,7 @@ _INK, _GRID = "#010203", "#040506"
 _COLOURS = ("#070809", "#0a0b0c", "#0d0e0f", "#010302")
 _NAMES = ("run", "control", "third", "fourth")
 _MARKERS = ("o", "D", "s", "^")
-"""The run's, the control's, and two more for what has more than these: told apart without colours, too."""
+"""The run's, the control's, and two more for what has more than these; markers tell them apart, too."""
 _VARIABLES = {_INK: "var(--muted)", _GRID: "var(--line)", **dict(zip(_COLOURS, map("var(--{})".format, _NAMES), strict=True))}
 """Matplotlib wants colours, the page has CSS variables: these stand for them until the SVG is written."""
 
@@ -84,18 +84,23 @@ def chart(name: str, lines: Sequence[Line], *, unit: Unit, alt: str, x: str = "t
 
 
 def arms(name: str, drawn: Sequence[Arm], *, unit: Unit, alt: str, x: str) -> Markup:
-    """Draw `drawn`, each a line through its figures with their intervals, side by side so that none covers another's."""
+    """Draw `drawn`, each a line through its figures with their intervals, side by side so that none covers another's.
+
+    The first has the colour that stands back: it is what the others are compared with. One alone is the run's.
+    """
     with _figure(_SIZE) as (figure, target):
         axes = figure.add_subplot()
         places = [place for arm in drawn for place in arm.x]
         apart = 0.012 * (max(places) - min(places) or 1.0)
         for at, arm in enumerate(drawn):
-            _draw_arm(axes, arm, at % len(_COLOURS), shift=(at - (len(drawn) - 1) / 2) * apart)
+            _draw_arm(axes, arm, (at - (len(drawn) > 1)) % len(_COLOURS), shift=(at - (len(drawn) - 1) / 2) * apart)
         _dress(axes, unit, x)
         if len(drawn) > 1:
-            figure.legend(
+            legend = figure.legend(
                 frameon=False, labelcolor=_INK, fontsize=9.5, loc="outside upper left", ncols=4, columnspacing=1, handletextpad=0.4
             )
+            for text in legend.get_texts():
+                text.set_parse_math(False)
     return _inline(target.getvalue(), name, alt)
 
 

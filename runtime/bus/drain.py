@@ -51,7 +51,7 @@ async def _check(namespace: Namespace, group: str, discard: bool) -> None:
     name = namespace.keys.namespace
     if group in (WORKERS, CURATORS):
         raise UsageError(f"--group {group}: its entries are work to be done; start `memp {group.removesuffix('s')}` to have it done")
-    groups = {each["name"].decode() for each in await groups_of(namespace.client.xinfo_groups(namespace.keys.trajectories))}
+    groups = {each["name"].decode() for each in await groups_of(namespace.client, namespace.keys.trajectories)}
     if group not in groups:
         left = await _sweep(namespace)
         gone = f", and {left} that one has left behind {'is' if left == 1 else 'are'} deleted" if left else ""

@@ -121,4 +121,4 @@ class JournaledLLM:
 
 def request_digest(messages: list[Message], sampling: Sampling) -> str:
     """Digest of all that the answer depends on. A request of a later step holds all earlier ones, so it never repeats."""
-    return hashlib.sha256(orjson.dumps([messages, orjson.Fragment(sampling.json_bytes)])).hexdigest()[:32]
+    return hashlib.sha256(orjson.dumps([messages, sampling.model_dump()])).hexdigest()[:32]

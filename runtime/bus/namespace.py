@@ -1,6 +1,6 @@
 """A namespace: its epoch, and what producers and drivers do to its streams."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ class Namespace:
 
     async def _group(self, name: str) -> dict[str, Any] | None:
         """What the server tells of a group of the trajectories."""
-        groups = await groups_of(self.scripts.ask("XINFO GROUPS", self.keys.trajectories))
+        groups = await self._call(lambda: groups_of(self.client, self.keys.trajectories))
         return next((each for each in groups if each["name"] == name.encode()), None)
 
     async def _left(self, group: dict[str, Any]) -> int:
@@ -247,10 +247,10 @@ def _too_large(event: bytes) -> str | None:
     return f"has {len(event)} bytes, more than the {MAX_EVENT} that are read" if len(event) > MAX_EVENT else None
 
 
-async def groups_of(asked: Awaitable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Consumer groups of the stream that the server is asked of; none where nobody has written to it yet."""
+async def groups_of(client: Client, stream: str) -> list[dict[str, Any]]:
+    """Consumer groups of a stream; none where nobody has written to it yet."""
     try:
-        return await asked
+        return await client.xinfo_groups(stream)
     except ResponseError as error:
         if not is_missing(error):
             raise

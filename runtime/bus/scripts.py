@@ -1,6 +1,6 @@
 """Lua scripts: each is sent behind the prelude, cached by the server, and repeated when only the reply was lost.
 
-Calls that wait at the same time go out together.
+Calls that wait at the same time go out together, and with them questions: commands that only read.
 """
 
 import math
@@ -181,15 +181,18 @@ class Scripts:
             for call in unanswered:
                 pipe.execute_command(*call.command)
             unknown: list[AsyncScript] = []
+            unserved: Exception | None = None
             for call, reply in zip(unanswered, await pipe.execute(raise_on_error=False), strict=True):
                 if isinstance(reply, UNSERVED):
-                    raise reply
-                if call.script and isinstance(reply, NoScriptError):
+                    unserved = reply  # a full server refuses what writes, and answers the rest
+                elif call.script and isinstance(reply, NoScriptError):
                     unknown.append(call.script)
                 else:
                     call.answer(reply)
             for script in set(unknown):
                 await self._client.script_load(script.script)
+            if unserved:
+                raise unserved
 
 
 async def patiently(call: Any, patience: float = 30.0) -> Any:

@@ -58,7 +58,7 @@ async def _stream(namespace: Namespace, name: str, key: str) -> StreamStatus:
             lag=group.get("lag"),
             silent=await silence(client, key, group["name"].decode()),
         )
-        for group in await groups_of(client.xinfo_groups(key))
+        for group in await groups_of(client, key)
     ]
     return StreamStatus(name=name, entries=await client.xlen(key), groups=found)
 

@@ -2,10 +2,8 @@
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from functools import cached_property
 from typing import Annotated, Any, Protocol, TypedDict
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from runtime.config import Settings
@@ -36,11 +34,6 @@ class Sampling(BaseModel):
     max_tokens: int | None = None
     answer_schema: Annotated[dict[str, Any] | None, Field(exclude_if=lambda schema: schema is None)] = None
     """JSON schema that the answer must follow."""
-
-    @cached_property
-    def json_bytes(self) -> bytes:
-        """As JSON, made once: every request's digest holds it."""
-        return orjson.dumps(self.model_dump())
 
 
 class Completion(BaseModel):

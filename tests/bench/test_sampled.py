@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench.sampled import HOUSE, Sample, read, sample, shares
+from bench.sampled import HOUSE, Sample, between, read, sample, shares
 
 
 def through(*files: str) -> FrameType:
@@ -32,8 +32,8 @@ def test_sample_belongs_to_the_innermost_frame_that_has_a_room() -> None:
 
 def test_shares_between_two_moments_leave_out_what_was_before_and_after() -> None:
     samples = [Sample(at, room, "f") for at, room in ((1, "bus"), (2, "bus"), (3, "memory"), (4, "bus"), (5, "bus"), (9, "memory"))]
-    assert shares(samples, 2, 5) == {"bus": 0.75, "memory": 0.25}
-    assert shares(samples, 6, 8) == {}
+    assert shares(each.room for each in between(samples, 2, 5)) == {"bus": 0.75, "memory": 0.25}
+    assert shares(each.room for each in between(samples, 6, 8)) == {}
 
 
 def test_samples_of_a_process_that_worked_are_in_its_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
@@ -34,6 +35,7 @@ async def test_prepare_of_a_game_holds_up_no_step_and_is_done_once_at_low_priori
             assert told == []
             (tmp_path / "gate").touch()
         playing, preparing = pool.pids(), pool.pids("prepare")
+        assert {psutil.Process(pid).nice() for pid in playing} == {min(19, psutil.Process().nice() + NICE["play"])}
     assert told == ["You are in hall."] * 5
     pid, nice = map(int, (tmp_path / "cache").read_text().split())  # One line: prepared once.
     assert [pid] == preparing

@@ -99,7 +99,7 @@ async def test_run_whose_trajectory_was_trimmed_ends_and_says_so_each_time(
     name, stream, client = namespace.keys.namespace, namespace.keys.trajectories, namespace.client
 
     async def held() -> list[str]:
-        groups = [each["name"] for each in await groups_of(client.xinfo_groups(stream))]
+        groups = [each["name"] for each in await groups_of(client, stream)]
         return (
             [each["message_id"] for each in await client.xpending_range(stream, CURATORS, "-", "+", 1)]
             if CURATORS.encode() in groups

@@ -12,7 +12,7 @@ from runtime.bus.consumer import Consumer, Delivery
 from runtime.bus.journal import Journal, JournaledLLM, opened_journal
 from runtime.bus.namespace import HERE, Namespace
 from runtime.bus.scripts import Client, Scripts
-from runtime.errors import LeaseLost
+from runtime.errors import LeaseLost, ServerError
 from runtime.events import Role, Usage
 from runtime.keys import WORKERS
 from runtime.model.llm import Completion, Message, Sampling
@@ -129,6 +129,49 @@ class Asked:
 
 async def ask(llm: JournaledLLM, number: int) -> Completion:
     return await llm.complete([Message(role="user", content=f"question {number}")], role="agent", sampling=SAMPLING)
+
+
+async def test_question_goes_along_with_writes_and_its_error_reaches_its_asker_alone(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [delivery] = await held(namespace, 1)
+    answers: list[Any] = []
+
+    async def ask_for(*command: str) -> None:
+        answers.append(await scripts.ask(*command))
+
+    async with at_work(namespace.scripts) as scripts:
+        journal = Journal(namespace.keys.journal(1, "task-0"), delivery, scripts)
+        trips = counting(namespace.client, monkeypatch)
+        async with open_tasks() as tasks:
+            tasks.start_soon(journal.put, "agent:1", b"answer")
+            tasks.start_soon(ask_for, "HGETALL", namespace.keys.meta)
+            with pytest.raises(ResponseError, match="no such key"):
+                await scripts.ask("XINFO GROUPS", "nowhere")
+        assert trips() == 1
+    assert answers == [{b"epoch": b"1"}]
+    assert await namespace.client.hget(journal.key, "agent:1") == b"answer"
+
+
+async def test_question_behind_a_write_that_a_full_server_refuses_is_answered(namespace: Namespace) -> None:
+    [delivery] = await held(namespace, 1)
+    scripts = Scripts(namespace.client, patience=0.1)
+
+    async def ask_for_the_epoch() -> None:
+        assert await scripts.ask("HGET", namespace.keys.meta, "epoch") == b"1"
+
+    async with at_work(scripts):
+        journal = Journal(namespace.keys.journal(1, "task-0"), delivery, scripts)
+        await journal.put("agent:1", b"answer")  # a script that the server does not know yet is not refused
+        await namespace.client.config_set("maxmemory", 1)
+        try:
+            async with open_tasks() as tasks:
+                tasks.start_soon(journal.send, "agent:2", b"answer")
+                tasks.start_soon(ask_for_the_epoch)
+            with pytest.raises(ServerError):
+                await journal.settle()
+        finally:
+            await namespace.client.config_set("maxmemory", 0)
 
 
 async def test_answer_is_given_before_it_is_stored_and_no_next_one_is_asked_for_until_then(namespace: Namespace) -> None:
