@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL
 from tempfile import TemporaryDirectory
@@ -284,7 +284,8 @@ def main() -> None:
     flags = parser.parse_args()
     configure_logs("warning")
     if flags.be:
-        event_loop.run(work_for_ever if flags.be == "worker" else curate_for_ever, flags.url, flags.namespace)
+        with suppress(KeyboardInterrupt):  # that is how it is ended
+            event_loop.run(work_for_ever if flags.be == "worker" else curate_for_ever, flags.url, flags.namespace)
         return
     figures = event_loop.run(measure, 1_000 if flags.quick else 20_000)
     for title, rows in figures.items():
