@@ -262,7 +262,7 @@ if __name__ == "__main__":
     parser.add_argument("--stand-in", action="store_true", help="also against the stand-in model")
     parser.add_argument("--lockstep", action="store_true", help="also in the reference's way (minutes)")
     parser.add_argument("--batches", type=lambda text: [int(part) for part in text.split(",")], default=[10, 32], help="of the lock-step")
-    parser.add_argument("--quick", action="store_true", help="16 and 64 live, half a minute")
+    parser.add_argument("--quick", action="store_true", help="16 and 64 live, three minutes with the translation of the games")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     if given.quick:
