@@ -24,8 +24,6 @@ class Link:
         self._frames = wire.Frames()
         self._unsent = bytearray()
         self._held = anyio.Event()
-        self._over = anyio.Event()
-        self._failure: Exception | None = None
         self.broken = False
         """Whether the other end is closed: its process has ended."""
 
@@ -51,19 +49,18 @@ class Link:
         """Give each message that comes to `take`, until the other process has ended, or what comes can't be understood: `take`
         raises `wire.Garbled` for a message that it can't."""
         loop = asyncio.get_running_loop()
+        over = loop.create_future()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._flush)
-            loop.add_reader(self._end, self._read, take)  # a task that waits for each message anew costs twice as much
+            loop.add_reader(self._end, self._read, take, over)  # a task that waits for each message anew costs twice as much
             try:
-                await self._over.wait()
+                await over
             finally:
                 loop.remove_reader(self._end)
-            if self._failure:
-                raise self._failure
             tasks.cancel_scope.cancel()
 
-    def _read(self, take: Callable[[dict[str, Any]], None]) -> None:
-        if self._over.is_set():
+    def _read(self, take: Callable[[dict[str, Any]], None], over: asyncio.Future[None]) -> None:
+        if over.done():
             return
         try:
             data = self._end.recv(_CHUNK)
@@ -78,12 +75,12 @@ class Link:
         except wire.Garbled as error:
             # Something in that process has written to its socket. That process is killed for it, and this one goes on.
             log.error("env_message_garbled", reason=str(error))
-            self._over.set()
+            over.set_result(None)
         except Exception as error:  # the loop would only log it
-            self._failure = error
-            self._over.set()
-        if self.broken:
-            self._over.set()
+            over.set_exception(error)
+        else:
+            if self.broken:
+                over.set_result(None)
 
     async def _flush(self) -> None:
         while True:

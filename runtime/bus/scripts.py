@@ -93,7 +93,7 @@ class Call:
 
 
 class Scripts:
-    """The scripts of one client. All of them may be repeated: a mark or a fence makes the second call do no harm.
+    """The scripts of one client. All may be repeated: a mark or a fence makes the second call do no harm, and questions change nothing.
 
     That is why this is the one place that retries after a lost connection, for at most `patience` seconds; the client
     itself never does, as a lost reply to a plain XADD would store the entry twice.

@@ -1,5 +1,6 @@
 """Messages between a worker and its environment processes."""
 
+import asyncio
 import socket
 from io import BytesIO
 from typing import Any
@@ -53,6 +54,19 @@ def test_wire_message_that_is_no_answer_is_garbled(message: dict[str, Any]) -> N
 def test_wire_message_that_tells_of_no_process_is_garbled(message: dict[str, Any]) -> None:
     with pytest.raises(wire.Garbled):
         wire.check_notice(message)
+
+
+async def test_link_that_is_cancelled_is_read_no_more() -> None:
+    ours, theirs = socket.socketpair()
+    link, told = Link(ours), list[dict[str, Any]]()
+    with theirs:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(link.run, told.append)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        assert not asyncio.get_running_loop().remove_reader(ours)
+        link.close()
+    assert told == []
 
 
 async def test_link_whose_own_side_fails_over_a_message_does_not_blame_the_other() -> None:

@@ -110,3 +110,18 @@ async def test_slots_are_given_up_to_the_limit_and_in_order() -> None:
             tasks.start_soon(request, number)
     assert order == list(range(20))
     assert most == 2
+
+
+async def test_slot_that_is_freed_goes_to_who_waits_not_to_who_comes() -> None:
+    limiter, order = AdaptiveLimiter(1), list[str]()
+
+    async def request(name: str) -> None:
+        async with limiter.slot():
+            order.append(name)
+
+    async with open_tasks() as tasks:
+        async with limiter.slot():
+            tasks.start_soon(request, "waiting")
+            await anyio.wait_all_tasks_blocked()
+        await request("newcomer")
+    assert order == ["waiting", "newcomer"]
