@@ -97,7 +97,7 @@ def arms(name: str, drawn: Sequence[Arm], *, unit: Unit, alt: str, x: str) -> Ma
         _dress(axes, unit, x)
         if len(drawn) > 1:
             legend = figure.legend(
-                frameon=False, labelcolor=_INK, fontsize=9.5, loc="outside upper left", ncols=4, columnspacing=1, handletextpad=0.4
+                frameon=False, labelcolor=_INK, fontsize=9.5, loc="outside upper left", ncols=3, columnspacing=1, handletextpad=0.4
             )
             for text in legend.get_texts():
                 text.set_parse_math(False)
