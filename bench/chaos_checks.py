@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from bench.chaos_record import Evidence, Seen
+from memory.facts import fact_id
 from memory.procedure import Procedure, goal_digest
 from runtime.keys import Keys
 
@@ -189,7 +190,7 @@ def _keys(evidence: Evidence) -> Keys:
 
 def _keys_of(keys: Keys, procedure: Procedure) -> set[str]:
     name = procedure.id
-    facts = {keys.fact(name, number) for number, _ in enumerate(procedure.facts, 1)}
+    facts = {keys.fact(fact_id(procedure.env, fact)) for fact in procedure.facts}
     return {keys.procedure(name), keys.credit(name), keys.revisions(name), keys.sources(name)} | facts
 
 

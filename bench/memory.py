@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 import psutil
 
-from bench.memory_corpus import ENV, FACTS, Corpus, InstantEmbedder, InstantLLM
+from bench.memory_corpus import ENV, FACTS, Corpus, FactFinder, InstantEmbedder
 from bench.memory_learning import apply_costs, curate
 from bench.report import quantile, save, show
 from envs.registry import describe
@@ -54,7 +54,7 @@ class Bench:
     queries: Matrix
 
     def retriever(self, index: ProcedureIndex) -> Retriever:
-        facts = FactExtractor(InstantLLM(f'{{"{FACTS[0]}": "wanted 1", "{FACTS[1]}": "wanted 2"}}'), Sampling(model="instant"), describe)
+        facts = FactExtractor(FactFinder(), Sampling(model="instant"), describe)
         return Retriever(Memory(self.memory.namespace, index, self.embedder), facts, Thresholds())
 
     def server_seconds(self) -> float:
@@ -80,7 +80,7 @@ async def timed(count: int, call: Callable[[int], Awaitable[Any]]) -> tuple[list
 
 async def strategy(bench: Bench, index: ProcedureIndex, retrieve: Retrieval) -> tuple[Row, list[Any]]:
     """One strategy's figures; the first call (a connection, an import, a local index that reads all) is not among them."""
-    retriever, count = bench.retriever(index), len(bench.queries) // (5 if retrieve == "avefact" else 1)
+    retriever, count = bench.retriever(index), len(bench.queries)
     await retriever.recall(task(0, retrieve))
     process, server = time.process_time(), bench.server_seconds()
     took, recalls = await timed(count, lambda at: retriever.recall(task(at, retrieve)))
@@ -150,7 +150,8 @@ async def _filled(client: Client, size: int, plan: Plan) -> tuple[Bench, Row]:
     corpus = Corpus(size, plan.dimension, facts=size <= plan.facts_up_to)
     queries = corpus.draw(plan.queries)
     embedder = InstantEmbedder(plan.dimension, {f"query {at}": vector for at, vector in enumerate(queries)})
-    embedder.given |= {f"wanted {number}": corpus.values[number] for number in (1, 2)}
+    wanted = {fact: corpus.values[corpus.common(plan.queries)] for fact in FACTS}
+    embedder.given |= {f"{fact} of query {at}": vector for fact, vectors in wanted.items() for at, vector in enumerate(vectors)}
     namespace = await open_namespace(client, f"bench-{size}")
     _, load = await clocked(lambda: corpus.load(client, namespace.keys))
     hashes = await used(client)
@@ -211,7 +212,7 @@ def compared(rows: list[Row], names: list[str]) -> None:
 
 FOUND = [
     *("procedures", "index", "query p50 ms", "query p99 ms", "query p50 ms / smallest", "query p50 ms / exact", "query / raw"),
-    *("query client CPU ms", "random p50 ms", "random p99 ms", "avefact p50 ms", "avefact p99 ms", "recall@10"),
+    *("query client CPU ms", "random p50 ms", "random p99 ms", "avefact p50 ms", "avefact p99 ms", "avefact server CPU ms", "recall@10"),
 ]
 LEARNED = [
     *("procedures", "index", "build s", "wait p99 ms", "new p50 ms", "new p50 ms / smallest", "revision p50 ms"),

@@ -1,6 +1,8 @@
 """A memory of any size for benchmarks: procedures in clusters with facts from a vocabulary, and a model of no latency."""
 
 import hashlib
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,8 +12,9 @@ import anyio.lowlevel
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.facts import fact_id, name_id
 from memory.index import Matrix
-from memory.procedure import Cause, Content, Revision
+from memory.procedure import Cause, Content, Fact, Revision
 from runtime.bus.scripts import Client
 from runtime.events import Role, Usage
 from runtime.keys import Keys
@@ -22,7 +25,9 @@ PER_CLUSTER = 100
 SPREAD = 0.6
 """Length of the noise around a cluster's centre: two of one cluster have a cosine of about 1 / (1 + 0.6²) = 0.74."""
 VALUES = 2000
-"""Distinct values of a fact, so that each is shared by many procedures, as `mug` is."""
+"""Distinct values of a fact, so that each is shared by many procedures, as `mug` is; the first are the most common."""
+PER_MEANING = 10
+"""Values that mean nearly the same, as `mug` and `cup` do: so many match a wanted one."""
 FACTS = ("object", "place")
 SCRIPT = "When to use: to put a thing in a place\nSteps:\n" + "\n".join(f"{n}. go to the place and look into it" for n in range(1, 25))
 CHUNK = 500
@@ -41,17 +46,21 @@ class Corpus:
     def __post_init__(self) -> None:
         self._random = np.random.default_rng(7)
         self._centres = self._sphere(max(1, self.size // PER_CLUSTER))
-        self.values = self._sphere(VALUES)
+        self.values = self._around(np.repeat(self._sphere(VALUES // PER_MEANING), PER_MEANING, axis=0))
         self.goals = self.draw(self.size)
+        self._held = [self.common(self.size) for _ in FACTS]
 
     def draw(self, count: int) -> Matrix:
         """More goals of the same clusters, shape (count, dimension)."""
         near = np.empty((count, self.dimension), np.float32)
         for start in range(0, count, 10_000):
             some = near[start : start + 10_000]
-            some[:] = self._centres[self._random.integers(0, len(self._centres), len(some))] + SPREAD * self._sphere(len(some))
-            some /= np.linalg.norm(some, axis=1, keepdims=True)
+            some[:] = self._around(self._centres[self._random.integers(0, len(self._centres), len(some))])
         return near
+
+    def common(self, count: int) -> NDArray[np.intp]:
+        """Values as they occur, shape (count,): half of all are of the commonest quarter."""
+        return (VALUES * self._random.random(count) ** 2).astype(np.intp)
 
     def nearest(self, queries: Matrix, k: int) -> NDArray[np.float32]:
         """The k smallest cosine distances of each query, found exactly; shape (queries, k)."""
@@ -71,13 +80,24 @@ class Corpus:
     def _hashes(self, keys: Keys, at: int) -> Iterator[tuple[str, dict[str, Any]]]:
         name = procedure(at)
         place = int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12
+        facts = [self._fact(at, number) for number in range(len(FACTS))] if self.facts else []
         fixed = {"env": ENV, "goal": f"goal {at}", "unique": "0", "shuffle": f"{place:.9f}", "vector": self.goals[at].tobytes()}
-        yield keys.procedure(name), {**fixed, "revision": "1", "status": "active", "steps": "9", "body": _BODY}
+        names = sorted(name_id(ENV, name) for name in FACTS) if facts else []
+        listed = {"facts": ",".join(id for id, _ in facts), "fact_names": ",".join(names)}
+        yield keys.procedure(name), fixed | listed | {"revision": "1", "status": "active", "steps": "9", "body": _BODY}
         yield keys.revisions(name), {"1": _REVISION}
-        for number, fact in enumerate(FACTS if self.facts else (), 1):
-            value = (at * 31 + number * 977) % VALUES
-            fields = {"procedure": name, "env": ENV, "status": "active", "name": fact, "value": f"{fact} {value}"}
-            yield keys.fact(name, number), {**fields, "vector": self.values[value].tobytes()}
+        for id, fields in facts:
+            yield keys.fact(id), fields
+
+    def _fact(self, at: int, number: int) -> tuple[str, dict[str, Any]]:
+        value = int(self._held[number][at])
+        fact = Fact(name=FACTS[number], value=f"{FACTS[number]} {value}")
+        fields = {"env": ENV, "name": fact.name, "value": fact.value, "vector": self.values[value].tobytes()}
+        return fact_id(ENV, fact), fields
+
+    def _around(self, centres: Matrix) -> Matrix:
+        near = centres + SPREAD * self._sphere(len(centres))
+        return near / np.linalg.norm(near, axis=1, keepdims=True)
 
     def _sphere(self, count: int) -> Matrix:
         drawn = self._random.standard_normal((count, self.dimension)).astype(np.float32)
@@ -122,6 +142,16 @@ class InstantLLM:
     async def complete(self, messages: list[Message], *, role: Role, sampling: Sampling) -> Completion:  # noqa: ARG002
         self.calls += 1
         await anyio.lowlevel.checkpoint()
-        return Completion(
-            text=self.answer, model="instant", usage=Usage(input=len(messages[0]["content"]) // 4, output=100, calls=1, attempts=1)
-        )
+        usage = Usage(input=len(messages[0]["content"]) // 4, output=100, calls=1, attempts=1)
+        return Completion(text=self.reply(messages), model="instant", usage=usage)
+
+    def reply(self, messages: list[Message]) -> str:  # noqa: ARG002
+        return self.answer
+
+
+class FactFinder(InstantLLM):
+    """Finds facts of their own in the goal of each query."""
+
+    def reply(self, messages: list[Message]) -> str:
+        goal = re.findall(r"query \d+", messages[-1]["content"])[-1]
+        return json.dumps({fact: f"{fact} of {goal}" for fact in FACTS})

@@ -112,15 +112,19 @@ async def _status(settings: Settings, name: str) -> "Status":
 
 async def _procedures(settings: Settings, name: str) -> list[Procedure]:
     from memory.read import read_procedures
+    from memory.store import check_layout
 
     async with a_namespace(settings, name) as namespace:
+        await check_layout(namespace)
         return await read_procedures(namespace.client, namespace.keys)
 
 
 async def _procedure(settings: Settings, name: str, procedure: str) -> Procedure:
     from memory.read import read_procedure
+    from memory.store import check_layout
 
     async with a_namespace(settings, name) as namespace:
+        await check_layout(namespace)
         found = await read_procedure(namespace.client, namespace.keys, procedure)
     if found is None:
         raise UsageError(f"{name} has no procedure {procedure}: `memp procedures list --exp-name {name}` shows those it has")

@@ -100,10 +100,10 @@ def _told(found: "Fingerprint") -> str:
 
 async def _hash(settings: Settings, name: str) -> "Fingerprint":
     from memory.fold import fingerprint
-    from memory.store import check_whole
+    from memory.store import check_usable
 
     async with a_namespace(settings, name) as namespace:
-        await check_whole(namespace)
+        await check_usable(namespace)
         return await fingerprint(namespace)
 
 

@@ -164,15 +164,6 @@ if change ~= '' then
 end
 if ARGV[11] ~= '' then redis.call('XADD', KEYS[9], '*', 'event', ARGV[11]) end
 
--- Facts of the deprecated must not crowd out others in searches.
-local function mark_facts(procedure, status)
-  local number = 1
-  while redis.call('EXISTS', key('fact', procedure .. ':' .. number)) == 1 do
-    redis.call('HSET', key('fact', procedure .. ':' .. number), 'status', status)
-    number = number + 1
-  end
-end
-
 for _, write in ipairs(plan.writes) do
   -- In one command, and without what stays as it is: a write to an indexed field puts the vector into the index anew.
   local fields = write.fields
@@ -180,14 +171,15 @@ for _, write in ipairs(plan.writes) do
   local before = redis.call('HGET', key('procedure', write.procedure), 'status')
   if before ~= write.status then fields[#fields + 1], fields[#fields + 2] = 'status', write.status end
   redis.call('HSET', key('procedure', write.procedure), unpack(fields))
-  if before and before ~= write.status then mark_facts(write.procedure, write.status) end
   redis.call('HSET', key('revisions', write.procedure), write.number, write.revision)
   for _, old in ipairs(write.history) do redis.call('HSET', key('revisions', write.procedure), old[1], old[2]) end
   if write.expects == 0 then redis.call('HINCRBY', KEYS[1], 'procedures', 1) end
   if write.goal then redis.call('HSET', KEYS[7], write.goal, write.procedure) end
-  for number, fact in ipairs(write.facts) do
-    redis.call('HSET', key('fact', write.procedure .. ':' .. number), 'procedure', write.procedure, 'env', fact.env,
-      'status', write.status, 'name', fact.name, 'value', fact.value, 'vector', ARGV[11 + fact.vector])
+  -- The first vector of a fact stands: another one would put it into the index anew, and change the others who have it.
+  for _, fact in ipairs(write.facts) do
+    if redis.call('EXISTS', key('fact', fact.id)) == 0 then
+      redis.call('HSET', key('fact', fact.id), 'env', write.env, 'name', fact.name, 'value', fact.value, 'vector', ARGV[11 + fact.vector])
+    end
   end
   for _, counter in ipairs(write.credit) do redis.call('HINCRBY', key('credit', write.procedure), counter[1], counter[2]) end
   for _, source in ipairs(write.sources) do redis.call('RPUSH', key('sources', write.procedure), source) end
@@ -204,7 +196,6 @@ for _, old in ipairs(deprecated) do
   revision.cause = {kind = 'deprecated', trajectories = {trajectory}}
   redis.call('HSET', key('revisions', old.procedure), revision.number, cjson.encode(revision))
   redis.call('HSET', key('procedure', old.procedure), 'revision', revision.number, 'status', 'deprecated')
-  mark_facts(old.procedure, 'deprecated')
 end
 
 if not replayed then redis.call('SADD', KEYS[4], trajectory) end

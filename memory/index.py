@@ -1,6 +1,6 @@
 """What retrieval asks of an index over procedures, and what it is given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -33,19 +33,6 @@ class Found(NamedTuple):
     hits: list[Hit]
 
 
-class Candidates(NamedTuple):
-    """Procedures with a fact that matters, in order of id, and all their facts, one per row of `vectors`."""
-
-    version: int
-    """Memory's; they are no older than that."""
-    procedures: list[str]
-    owners: NDArray[np.intp]
-    """Shape (facts,): which of the procedures has the fact."""
-    names: list[str]
-    """The facts' names."""
-    vectors: Matrix
-
-
 class ProcedureIndex(Protocol):
     """What retrieval asks of an index, about active procedures of `env` only; ties come in order of id."""
 
@@ -57,12 +44,13 @@ class ProcedureIndex(Protocol):
         """Any k: those that follow `start` (in [0, 1)) on the ring of their hashed ids."""
         ...
 
-    async def near_facts(self, wanted: Mapping[str, Vector], k: int, env: str) -> Candidates:
-        """Procedures with one of the k facts closest to a wanted one, among the facts of its name or among all."""
-        ...
+    async def matching(self, wanted: Mapping[str, Vector], threshold: float, k: int, env: str) -> Found:
+        """The k procedures whose facts match the wanted ones (by name) best, the best first; `distance` is 1 − the mean of the highest
+        cosines, those below `threshold` (in [0, 1]) counting 0. Who has no match is left out. See `memory.facts`.
 
-    async def hits(self, scored: Sequence[tuple[str, float]]) -> list[Hit]:
-        """These procedures, with these distances."""
+        Of more than 1,000 facts that match a wanted one only the closest need count, and of more than 10,000 procedures that match
+        equally well any may come.
+        """
         ...
 
     async def fit(self) -> None:

@@ -3,21 +3,25 @@
 It follows the memory's version: each query first takes in what the changes since the last one have touched.
 """
 
-from collections.abc import Mapping, Sequence
+import base64
+from array import array
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
 import numpy as np
+import numpy.typing as npt
 import orjson
 
-from memory.index import Candidates, Found, Hit, Vector
-from memory.local_rows import Rows
+from memory.facts import NAME_DIGITS, Candidates, best_matches, name_id
+from memory.index import DIGITS, Found, Hit, Vector
+from memory.local_rows import Mask, Rows
 from memory.procedure import Content
-from memory.read import CHUNK, ask_facts, procedure_ids
+from memory.read import CHUNK, fact_ids, procedure_ids, read_facts
 from runtime.bus.scripts import Client, patiently
 from runtime.keys import Keys
 
-FIELDS = ("vector", "shuffle", "env", "status", "revision", "goal", "body")
+FIELDS = ("vector", "shuffle", "env", "status", "facts", "revision", "goal", "body")
 
 
 class LocalIndex:
@@ -44,25 +48,24 @@ class LocalIndex:
         ring = among[np.lexsort((places, places < start))]
         return Found(version, [self._hit(int(at), None) for at in ring[:k]])
 
-    async def near_facts(self, wanted: Mapping[str, Vector], k: int, env: str) -> Candidates:
+    async def matching(self, wanted: Mapping[str, Vector], threshold: float, k: int, env: str) -> Found:
         version = await self._follow()
-        rows = self._facts
-        owners = rows.numbers
-        active = self._procedures.having(env=env, status="active")[owners]
-        found: set[int] = set()
-        for name, vector in wanted.items():
-            distances = rows.distances(vector)
-            for among in (active & rows.having(name=name), active):
-                found |= {int(owners[at]) for at, _ in rows.nearest(distances, k, among)}
-        procedures = sorted(self._procedures.names[at] for at in found)
-        facts = [at for name in procedures for at in self._facts_of[name]]
-        counts = [len(self._facts_of[name]) for name in procedures]
-        return Candidates(
-            version, procedures, np.repeat(np.arange(len(counts)), counts), [self._called[at] for at in facts], rows.vectors[facts]
-        )
+        similarities = np.zeros((len(wanted), len(self._facts.names)))
+        for at, vector in enumerate(wanted.values()):
+            similarities[at] = self._facts.similarities(vector)
+        matched = np.logical_or.reduce(similarities >= threshold - 10**-DIGITS)
+        best = best_matches([name_id(env, name) for name in wanted], self._candidates(similarities, matched, env), threshold, k)
+        return Found(version, [self._hit(self._procedures.position[name], distance) for name, distance in best])
 
-    async def hits(self, scored: Sequence[tuple[str, float]]) -> list[Hit]:
-        return [self._hit(self._procedures.position[name], distance) for name, distance in scored]
+    def _candidates(self, similarities: npt.NDArray[np.float64], matched: Mask, env: str) -> Candidates:
+        """`similarities`: shape (wanted, distinct facts); `matched`: which of these facts matter."""
+        owners, facts = np.array(self._owners, np.intp), np.array(self._held, np.intp)
+        among = self._procedures.having(env=env, status="active")
+        among &= np.bincount(owners[matched[facts]], minlength=len(among)).astype(np.bool_)
+        procedures, theirs = np.flatnonzero(among), among[owners]
+        names = [self._facts.names[at][:NAME_DIGITS] for at in facts[theirs]]
+        owned = np.searchsorted(procedures, owners[theirs])
+        return Candidates([self._procedures.names[at] for at in procedures], owned, names, similarities[:, facts[theirs]])
 
     async def fit(self) -> None:
         """It has one kind only."""
@@ -81,14 +84,12 @@ class LocalIndex:
             return self._version
 
     def _forget(self) -> None:
-        self._procedures = Rows(np.float64, "env", "status")
+        self._procedures = Rows("env", "status")
         """Their number is their place on the ring."""
-        self._facts = Rows(np.intp, "name")
-        """Their number is the row of their procedure."""
-        self._facts_of: dict[str, range] = {}
-        """Rows of a procedure's facts."""
-        self._called: list[str] = []
-        """Row by row the facts' names."""
+        self._facts = Rows()
+        """Distinct ones, by their ids."""
+        self._owners, self._held = array("q"), array("q")
+        """Pair by pair the row of a procedure, and that of a fact that it has."""
         self._texts: list[tuple[bytes, ...]] = []
         """Row by row revision, goal and body of the procedures."""
 
@@ -117,33 +118,28 @@ class LocalIndex:
             await self._take_in_some(names[start : start + CHUNK])
 
     async def _take_in_some(self, names: list[str]) -> None:
-        new = [name for name in names if name not in self._facts_of]  # facts never change
-        *procedures, facts = await patiently(lambda: self._asked(names, new).execute())
-        for name, fields in zip(names, procedures, strict=True):
-            if None not in fields:  # deleted since it was named
-                self._put(name, *fields)
-        for name, found in zip(new, facts, strict=True):
-            if name in self._procedures.position:
-                self._put_facts(name, found)
+        procedures = await patiently(lambda: self._asked(names).execute())
+        found = {name: fields for name, fields in zip(names, procedures, strict=True) if None not in fields}  # else deleted meanwhile
+        new = {id for fields in found.values() for id in fact_ids(fields[FIELDS.index("facts")]) if id not in self._facts.position}
+        for id, fact in (await read_facts(self._client, self._keys, sorted(new))).items():
+            self._facts.put(id, np.frombuffer(base64.b64decode(fact.vector or ""), np.float32))
+        for name, fields in found.items():
+            self._put(name, *fields)
 
-    def _asked(self, names: list[str], new: list[str]) -> Any:
+    def _asked(self, names: list[str]) -> Any:
         pipe = self._client.pipeline(transaction=False)
         for name in names:
             pipe.hmget(self._keys.procedure(name), FIELDS)
-        ask_facts(pipe, self._keys, new)
         return pipe
 
-    def _put(self, name: str, vector: bytes, shuffle: bytes, env: bytes, status: bytes, *texts: bytes) -> None:
-        numbers = np.frombuffer(vector, np.float32)
+    def _put(self, name: str, vector: bytes, shuffle: bytes, env: bytes, status: bytes, facts: bytes, *texts: bytes) -> None:
+        numbers, known = np.frombuffer(vector, np.float32), name in self._procedures.position
         at = self._procedures.put(name, numbers, float(shuffle), {"env": env.decode(), "status": status.decode()})
         self._texts[at : at + 1] = [texts]
-
-    def _put_facts(self, name: str, facts: list[tuple[bytes, bytes, bytes]]) -> None:
-        first, owner = len(self._called), self._procedures.position[name]
-        for number, (called, _, vector) in enumerate(facts):
-            self._called.append(called.decode())
-            self._facts.put(f"{name}:{number}", np.frombuffer(vector, np.float32), owner, {"name": self._called[-1]})
-        self._facts_of[name] = range(first, len(self._called))
+        if not known:  # facts never change
+            held = [self._facts.position[fact] for fact in fact_ids(facts) if fact in self._facts.position]
+            self._owners.extend([at] * len(held))
+            self._held.extend(held)
 
     def _hit(self, at: int, distance: float | None) -> Hit:
         revision, goal, body = self._texts[at]

@@ -1,7 +1,6 @@
 """A table in the process: one vector per row, with tags as codes beside it, so that a search is arithmetic on whole columns."""
 
 from collections.abc import Mapping
-from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,33 +11,26 @@ Mask = npt.NDArray[np.bool_]
 """Shape (rows,)."""
 FIRST_ROOM = 64
 """Rows that there is room for at first; it grows by doubling."""
+NO_TAGS: Mapping[str, str] = {}
 
 
-Number = TypeVar("Number", np.float64, np.intp)
-
-
-class Rows(Generic[Number]):
+class Rows:
     """`number` is a column of one number per row; what it means is the owner's."""
 
-    def __init__(self, number: type[Number], *tags: str) -> None:
+    def __init__(self, *tags: str) -> None:
         self.names: list[str] = []
         self.position: dict[str, int] = {}
-        self._numbers = np.zeros(0, number)
+        self._numbers = np.zeros(0, np.float64)
         self._vectors: Matrix = np.zeros((0, 0), np.float32)
         self._tags: dict[str, npt.NDArray[np.int32]] = {tag: np.zeros(0, np.int32) for tag in tags}
         self._codes: dict[str, int] = {}
 
     @property
-    def numbers(self) -> npt.NDArray[Number]:
+    def numbers(self) -> npt.NDArray[np.float64]:
         """Shape (rows,)."""
         return self._numbers[: len(self.names)]
 
-    @property
-    def vectors(self) -> Matrix:
-        """Shape (rows, dimension)."""
-        return self._vectors[: len(self.names)]
-
-    def put(self, name: str, vector: Vector, number: float, tags: Mapping[str, str]) -> int:
+    def put(self, name: str, vector: Vector, number: float = 0.0, tags: Mapping[str, str] = NO_TAGS) -> int:
         """Add or replace a row; returns where it is."""
         at = self.position.setdefault(name, len(self.names))
         if at == len(self.names):
@@ -58,9 +50,13 @@ class Rows(Generic[Number]):
             mask &= self._tags[tag][:count] == self._codes.get(value, -1)
         return mask
 
+    def similarities(self, vector: Vector) -> npt.NDArray[np.float32]:
+        """Shape (rows,): the cosine of each."""
+        return self._vectors[: len(self.names)] @ vector if self.names else np.zeros(0, np.float32)
+
     def distances(self, vector: Vector) -> npt.NDArray[np.float32]:
         """Shape (rows,): the cosine distance of each."""
-        return np.round(1.0 - self.vectors @ vector, DIGITS) if self.names else np.zeros(0, np.float32)
+        return np.round(1.0 - self.similarities(vector), DIGITS)
 
     def nearest(self, distances: npt.NDArray[np.float32], k: int, among: Mask) -> list[tuple[int, float]]:
         """(row, distance) of the k closest rows of those, equally close ones by name."""

@@ -5,6 +5,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from memory.facts import fact_id, name_id
 from memory.procedure import Change, CommittedChange, Credit, NewProcedure, Write, goal_digest
 
 
@@ -72,7 +73,14 @@ def _counters(number: int, credit: Credit) -> list[list[Any]]:
 def _identity(procedure: str, new: NewProcedure) -> dict[str, str]:
     """Fields that no revision changes; `shuffle` places the procedure on the ring that `random` draws from."""
     place = int(hashlib.sha256(procedure.encode()).hexdigest()[:12], 16) / 16**12
-    return {"env": new.env, "goal": new.goal, "unique": str(int(new.unique)), "shuffle": f"{place:.9f}"}
+    return {
+        "env": new.env,
+        "goal": new.goal,
+        "unique": str(int(new.unique)),
+        "shuffle": f"{place:.9f}",
+        "facts": ",".join(fact_id(new.env, fact) for fact in new.facts),
+        "fact_names": ",".join(sorted({name_id(new.env, fact.name) for fact in new.facts})),
+    }
 
 
 def _embedded(new: NewProcedure, vectors: list[bytes]) -> dict[str, Any]:
@@ -82,6 +90,6 @@ def _embedded(new: NewProcedure, vectors: list[bytes]) -> dict[str, Any]:
         vectors.append(base64.b64decode(vector or ""))
         return len(vectors)
 
-    facts = [{"env": new.env, "name": fact.name, "value": fact.value, "vector": number(fact.vector)} for fact in new.facts]
+    facts = [{"id": fact_id(new.env, each), "name": each.name, "value": each.value, "vector": number(each.vector)} for each in new.facts]
     goal = {"goal": goal_digest(new.env, new.goal)} if new.unique else {}
-    return {"vector": number(new.vector), "facts": facts, **goal}
+    return {"env": new.env, "vector": number(new.vector), "facts": facts, **goal}

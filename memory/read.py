@@ -2,14 +2,12 @@
 
 import base64
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from memory.procedure import Credit, Fact, Procedure, Revision
 from runtime.bus.scripts import Client, patiently
 from runtime.keys import Keys
 
-FACTS = (Path(__file__).parent / "facts.lua").read_text()
 CHUNK = 100
 """Procedures per round trip: bounds a reply, and how long the server is held."""
 
@@ -36,15 +34,27 @@ async def read_procedure(client: Client, keys: Keys, procedure: str) -> Procedur
     return found[0] if found else None
 
 
-def ask_facts(client: Client, keys: Keys, procedures: Iterable[str]) -> Any:
-    """All facts of these procedures, for each a list of (name, value, vector): sent whole, so that a pipeline can hold it."""
-    return client.eval(FACTS, 1, keys.meta, keys.prefix, *procedures)
+async def read_facts(client: Client, keys: Keys, facts: Iterable[str]) -> dict[str, Fact]:
+    """Those of these ids that exist."""
+    ids = list(dict.fromkeys(facts))
+    found = await patiently(lambda: _asked_facts(client, keys, ids).execute()) if ids else []
+    return {
+        id: Fact(name=name.decode(), value=value.decode(), vector=_base64(vector))
+        for id, (name, value, vector) in zip(ids, found, strict=True)
+        if vector
+    }
+
+
+def fact_ids(listed: bytes) -> list[str]:
+    """The ids of a procedure's facts, as its hash lists them."""
+    return listed.decode().split(",") if listed else []
 
 
 async def _read(client: Client, keys: Keys, names: Sequence[str]) -> list[Procedure]:
     replies: list[Any] = await patiently(lambda: _asked(client, keys, names).execute())
-    parts = zip(*[iter(replies)] * 5, strict=True)
-    return [_procedure(name, *each) for name, each in zip(names, parts, strict=True) if each[0]]
+    found = {name: stored for name, *stored in zip(names, *[iter(replies)] * 4, strict=True) if stored[0]}
+    facts = await read_facts(client, keys, (id for fields, *_ in found.values() for id in fact_ids(fields[b"facts"])))
+    return [_procedure(name, stored, facts) for name, stored in found.items()]
 
 
 def _asked(client: Client, keys: Keys, names: Sequence[str]) -> Any:
@@ -54,11 +64,18 @@ def _asked(client: Client, keys: Keys, names: Sequence[str]) -> Any:
         pipe.hgetall(keys.revisions(name))
         pipe.hgetall(keys.credit(name))
         pipe.lrange(keys.sources(name), 0, -1)
-        ask_facts(pipe, keys, [name])
     return pipe
 
 
-def _procedure(name: str, fields: Any, revisions: Any, credit: Any, sources: Any, facts: Any) -> Procedure:
+def _asked_facts(client: Client, keys: Keys, facts: Sequence[str]) -> Any:
+    pipe = client.pipeline(transaction=False)
+    for fact in facts:
+        pipe.hmget(keys.fact(fact), "name", "value", "vector")
+    return pipe
+
+
+def _procedure(name: str, stored: Sequence[Any], facts: dict[str, Fact]) -> Procedure:
+    fields, revisions, credit, sources = stored
     return Procedure(
         id=name,
         env=fields[b"env"].decode(),
@@ -67,7 +84,7 @@ def _procedure(name: str, fields: Any, revisions: Any, credit: Any, sources: Any
         revisions=tuple(Revision.model_validate_json(revisions[number]) for number in sorted(revisions, key=int)),
         sources=tuple(source.decode() for source in sources),
         credit=_credits(credit),
-        facts=tuple(Fact(name=each.decode(), value=value.decode(), vector=_base64(vector)) for each, value, vector in facts[0]),
+        facts=tuple(facts[id] for id in fact_ids(fields[b"facts"]) if id in facts),
         vector=_base64(fields[b"vector"]),
     )
 

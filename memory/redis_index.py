@@ -4,39 +4,54 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import structlog
 from redis.exceptions import ResponseError
-from redisvl.query import FilterQuery, VectorQuery
+from redisvl.query import FilterQuery, VectorQuery, VectorRangeQuery
 from redisvl.query.filter import FilterExpression, Num, Tag
 
+from memory.facts import NAME_DIGITS, Candidates, best_matches, name_id
 from memory.grown_index import GrownIndex
-from memory.index import DIGITS, Candidates, Found, Hit, Vector
+from memory.index import DIGITS, Found, Hit, Vector
 from memory.procedure import Content
-from memory.read import ask_facts
+from memory.read import fact_ids
 from runtime.bus.scripts import Client, patiently
 from runtime.keys import Keys
 
 RETURNED = ["revision", "goal", "body"]
+TEXTS = [b"status", *(field.encode() for field in RETURNED)]
 MOST = 10_000
 """Results that a server gives to one query at most: of more that are equally close, any may come."""
-Query = tuple[str, VectorQuery | FilterQuery]
+Query = tuple[str, VectorQuery | VectorRangeQuery | FilterQuery]
 """An alias, and what is asked of the index behind it."""
-Stored = list[list[tuple[bytes, bytes, bytes]]]
-"""Per procedure its facts: name, value, vector."""
+SIMILAR = 1000
+"""Facts that match a wanted one at most, the closest."""
+PAGE = 8
+"""How many times the wanted number is asked for at first of those whose facts match: equally good ones are common."""
+ROUNDING = 1e-5
+"""By which the server's score of a procedure may be off."""
 ROOMY = 8
 """How many times the wanted number an arc of the ring should hold, so that it hardly ever holds fewer."""
+Fields = dict[bytes, bytes]
+Similar = dict[str, float]
+"""Cosines to a wanted fact, by the ids of those that match it."""
+
+log = structlog.get_logger()
 
 
 class Reply(NamedTuple):
-    """A query's answer: how many it matched in all; then, of those returned, key and flat fields in turn, or keys alone."""
+    """A query's answer: how many it matched in all; then, of those returned, key, score (where asked for) and flat fields in turn."""
 
     total: int
     keys: list[Any]
 
     @property
-    def rows(self) -> list[dict[bytes, bytes]]:
-        """The fields, with the key as `id`."""
-        pairs = zip(self.keys[::2], self.keys[1::2], strict=True)
-        return [{b"id": key} | dict(zip(*[iter(fields)] * 2, strict=True)) for key, fields in pairs]
+    def rows(self) -> list[tuple[bytes, Fields]]:
+        return [(key, _fields(flat)) for key, flat in zip(*[iter(self.keys)] * 2, strict=True)]
+
+    @property
+    def scored(self) -> list[tuple[bytes, float, bytes]]:
+        """Key, score, and the value of the only field."""
+        return [(key, float(score), value) for key, score, (_, value) in zip(*[iter(self.keys)] * 3, strict=True)]
 
 
 class RedisIndex:
@@ -45,29 +60,29 @@ class RedisIndex:
     def __init__(self, client: Client, keys: Keys, dimension: int, exact_up_to: int) -> None:
         self._client = client
         self._keys = keys
+        self._prefix = len(keys.procedure("").encode())
         self._matched: dict[str, int] = {}
         """About how many active procedures each environment has."""
-        self._indexes = (
-            GrownIndex(client, keys.index, keys.procedure(""), dimension, {"status": "tag", "shuffle": "numeric"}, exact_up_to),
-            GrownIndex(client, keys.fact_index, f"{keys.prefix}fact:", dimension, {"status": "tag", "name": "tag"}, exact_up_to),
-        )
+        fields = {"status": "tag", "facts": "tag", "fact_names": "tag", "shuffle": "numeric"}
+        self._procedures = GrownIndex(client, keys.index, keys.procedure(""), dimension, fields, exact_up_to)
+        self._facts = GrownIndex(client, keys.fact_index, keys.fact(""), dimension, {}, exact_up_to)  # which never grows: see `fit`
 
     async def create(self) -> None:
         """Create what is missing; safe to call from several processes at once."""
-        for index in self._indexes:
-            await index.create()
+        await self._procedures.create()
+        await self._facts.create()
 
     async def drop(self) -> None:
         """Remove all indexes of this namespace; the hashes stay."""
-        for index in self._indexes:
-            await index.drop()
+        await self._procedures.drop()
+        await self._facts.drop()
 
     async def fit(self) -> None:
-        for index in self._indexes:
-            await index.fit()
+        """Facts stay exact: they are few, and a graph is no way to find all within a distance."""
+        await self._procedures.fit()
 
     async def nearest(self, vector: Vector, k: int, env: str) -> Found:
-        size = k + 1
+        size = min(k + 1, MOST)
         while True:
             query = VectorQuery(vector.tobytes(), "vector", return_fields=RETURNED, num_results=size, filter_expression=_active(env))
             version, [reply] = await self._ask((self._keys.index, query))
@@ -87,33 +102,42 @@ class RedisIndex:
                 return Found(version, hits)
             arc = 1.0
 
-    async def near_facts(self, wanted: Mapping[str, Vector], k: int, env: str) -> Candidates:
-        """Two round trips: all searches, then all facts of what they found (of which the searches show but the closest)."""
-        queries = [
-            VectorQuery(vector.tobytes(), "vector", num_results=k, filter_expression=among, return_score=False)
-            for name, vector in wanted.items()
-            for among in (_active(env) & (Tag("name") == name), _active(env))
-        ]
-        for query in queries:
-            query.no_content()  # a fact's key says whose it is
-        version, replies = await self._ask(*((self._keys.fact_index, query) for query in queries))
-        procedures = sorted({key.decode().rsplit(":", 2)[1] for reply in replies for key in reply.keys})
-        stored: Stored = await patiently(lambda: ask_facts(self._client, self._keys, procedures)) if procedures else []
-        facts = [fact for each in stored for fact in each]
-        owners = np.repeat(np.arange(len(stored)), list(map(len, stored)))
-        vectors = np.frombuffer(b"".join(vector for _, _, vector in facts), np.float32).reshape(len(facts), -1 if facts else 0)
-        return Candidates(version, procedures, owners, [name.decode() for name, _, _ in facts], vectors)
+    async def matching(self, wanted: Mapping[str, Vector], threshold: float, k: int, env: str) -> Found:
+        """Facts first, then those who have them; of these first those who match all that is wanted: they are few, and mostly better than
+        any other can be."""
+        version, replies = await self._ask(*((self._keys.fact_index, _similar(vector, threshold, env)) for vector in wanted.values()))
+        similar = {name_id(env, name): _similarities(reply, threshold) for name, reply in zip(wanted, replies, strict=True)}
+        highest = [max(facts.values()) for facts in similar.values() if facts]
+        if not highest:
+            return Found(version, [])
+        best = await self._best(similar, threshold, k, every=True)
+        lacking = (sum(highest) - min(highest)) / len(similar)  # the mean of who matches all but one of them, at most
+        if lacking and (len(best) < k or 1 - best[-1][1] <= lacking + ROUNDING):
+            best = await self._best(similar, threshold, k, every=False)
+        return Found(version, await self._hits(best))
 
-    async def hits(self, scored: Sequence[tuple[str, float]]) -> list[Hit]:
-        rows: list[tuple[bytes, bytes, bytes, bytes]] = await patiently(lambda: self._bodies([name for name, _ in scored]).execute())
+    async def _best(self, similar: Mapping[str, Similar], threshold: float, k: int, *, every: bool) -> list[tuple[str, float]]:
+        """The k best with their distances: as the server ranks them, until none that it left out can be among them."""
+        size = min(PAGE * k, MOST)
+        while True:
+            _, [reply] = await self._ask((self._keys.index, _ranked(similar, size, every=every)))
+            rows = [(self._name(key), score / len(similar), fact_ids(facts)) for key, score, facts in reply.scored]
+            best = best_matches([*similar], _candidates(rows, [*similar.values()]), threshold, k)
+            if len(rows) < size or size == MOST or _is_settled(best, [score for _, score, _ in rows], k):
+                return best
+            size = min(4 * size, MOST)
+
+    async def _hits(self, scored: Sequence[tuple[str, float]]) -> list[Hit]:
+        """These procedures as they are now, with these distances; read apart, as a page of candidates would be long with their texts."""
+        rows = await patiently(lambda: self._texts([name for name, _ in scored]).execute())
         # One may have been deprecated since it was found, or be gone.
-        found = [(name, row, distance) for (name, distance), row in zip(scored, rows, strict=True) if row[0] == b"active"]
-        return [_made(name, *row[1:], distance) for name, row, distance in found]
+        found = [(name, distance, dict(zip(TEXTS, row, strict=True))) for (name, distance), row in zip(scored, rows, strict=True)]
+        return [_made(name, distance, fields) for name, distance, fields in found if fields[b"status"] == b"active"]
 
-    def _bodies(self, names: list[str]) -> Any:
+    def _texts(self, names: list[str]) -> Any:
         pipe = self._client.pipeline(transaction=False)
         for name in names:
-            pipe.hmget(self._keys.procedure(name), ["status", *RETURNED])
+            pipe.hmget(self._keys.procedure(name), TEXTS)
         return pipe
 
     async def _ask(self, *queries: Query) -> tuple[int, list[Reply]]:
@@ -135,14 +159,74 @@ class RedisIndex:
             pipe.execute_command("FT.SEARCH", alias, *query.get_args(), *(["PARAMS", len(params), *params] if params else []))
         return pipe
 
-    def _hit(self, row: dict[bytes, bytes]) -> Hit:
-        distance = round(float(row[b"vector_distance"]), DIGITS) if b"vector_distance" in row else None
-        name = row[b"id"].decode().removeprefix(self._keys.procedure(""))
-        return _made(name, row[b"revision"], row[b"goal"], row[b"body"], distance)
+    def _hit(self, row: tuple[bytes, Fields]) -> Hit:
+        key, fields = row
+        distance = round(float(fields[b"vector_distance"]), DIGITS) if b"vector_distance" in fields else None
+        return _made(self._name(key), distance, fields)
+
+    def _name(self, key: bytes) -> str:
+        return key[self._prefix :].decode()
 
 
 def _active(env: str) -> FilterExpression:
     return (Tag("env") == env) & (Tag("status") == "active")
+
+
+def _similar(vector: Vector, threshold: float, env: str) -> VectorRangeQuery:
+    """Facts of any name, the closest first; a little more than the threshold allows, as the server rounds otherwise."""
+    within = 1 - threshold + 1e-5
+    return VectorRangeQuery(vector.tobytes(), "vector", num_results=SIMILAR, filter_expression=Tag("env") == env, distance_threshold=within)
+
+
+def _similarities(reply: Reply, threshold: float) -> Similar:
+    found = {key.decode().rsplit(":", 1)[1]: round(1 - float(fields[b"vector_distance"]), DIGITS) for key, fields in reply.rows}
+    return {fact: similarity for fact, similarity in found.items() if similarity >= threshold and similarity > 0}
+
+
+def _candidates(rows: Sequence[tuple[str, float, list[str]]], similar: Sequence[Similar]) -> Candidates:
+    facts = [fact for _, _, each in rows for fact in each]
+    similarities = np.array([[each.get(fact, 0.0) for fact in facts] for each in similar])
+    owners = np.repeat(np.arange(len(rows)), [len(each) for _, _, each in rows])
+    return Candidates([name for name, _, _ in rows], owners, [fact[:NAME_DIGITS] for fact in facts], similarities)
+
+
+def _ranked(similar: Mapping[str, Similar], size: int, *, every: bool) -> FilterQuery:
+    """Procedures that match every wanted fact that any matches, or one of them; ranked by what `memory.facts.average_similarities` adds
+    up: DISMAX adds the scores of what is asked for together, and takes the highest of alternatives."""
+    any_of = Tag("facts") == sorted({fact for facts in similar.values() for fact in facts})
+    needed = [f"{part} => {{ $weight: 0 }}" for part in (Tag("status") == "active", *(() if every else (any_of,)))]
+    ranking = [_part(name, facts, "" if every else "~") for name, facts in similar.items() if facts]
+    query = FilterQuery(return_fields=["facts"], num_results=size, filter_expression=" ".join(needed + ranking))
+    query.scorer("DISMAX").with_scores()
+    return query
+
+
+def _part(name: str, facts: Similar, optional: str) -> str:
+    """Part of a query: facts of this name, and for those who have none of it any others, as in
+
+        (~((@facts:{a} => {$weight: 1}) | (@facts:{b} => {$weight: 0.9}) | ((@facts:{c} => {$weight: 0.7}) -@fact_names:{n})))
+            => {$weight: 0.8}
+
+    Inside it the best weighs 1, as the server forgets the weight of an only alternative; brackets, as a weight binds closer than the ~.
+    """
+    best = max(facts.values())
+    own = [_weighted(fact, value / best) for fact, value in facts.items() if fact.startswith(name)]
+    others = " | ".join(_weighted(fact, value / best) for fact, value in facts.items() if not fact.startswith(name))
+    parts = [*own, f"(({others}) -@fact_names:{{{name}}})"] if others else own
+    return f"({optional}({' | '.join(parts)})) => {{ $weight: {best:.9f} }}"
+
+
+def _weighted(fact: str, weight: float) -> str:
+    return f"(@facts:{{{fact}}} => {{ $weight: {weight:.9f} }})"
+
+
+def _is_settled(best: Sequence[tuple[str, float]], scores: Sequence[float], k: int) -> bool:
+    """Whether the server's last score is worse than our kth, or is 0, as then all others match nothing (a fact like one that is wanted may
+    have another name). Its scores of the best should be ours: else it can't be believed, and all is looked at."""
+    if any(abs(score - (1 - distance)) > ROUNDING for score, (_, distance) in zip(scores, best, strict=False)):
+        log.warning("ranking_unexpected", scores=scores[:k], distances=[distance for _, distance in best])
+        return False
+    return scores[-1] < ROUNDING or (len(best) == k and scores[-1] < 1 - best[-1][1] - ROUNDING)
 
 
 def _arcs(start: float, end: float, k: int, env: str) -> list[FilterQuery]:
@@ -153,5 +237,9 @@ def _arcs(start: float, end: float, k: int, env: str) -> list[FilterQuery]:
     return [FilterQuery(return_fields=RETURNED, num_results=k, filter_expression=_active(env) & arc, sort_by="shuffle") for arc in arcs]
 
 
-def _made(name: str, revision: bytes, goal: bytes, body: bytes, distance: float | None) -> Hit:
-    return Hit(name, int(revision), goal.decode(), Content.model_validate_json(body), distance)
+def _made(name: str, distance: float | None, fields: Fields) -> Hit:
+    return Hit(name, int(fields[b"revision"]), fields[b"goal"].decode(), Content.model_validate_json(fields[b"body"]), distance)
+
+
+def _fields(flat: list[bytes]) -> Fields:
+    return dict(zip(*[iter(flat)] * 2, strict=True))

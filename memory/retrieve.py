@@ -9,17 +9,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from memory.build import FactExtractor
 from memory.guidance import guidance
 from memory.holdout import shown
-from memory.index import DIGITS, Candidates, Found, Hit, Vector
+from memory.index import Found, Hit
 from memory.store import Memory
 from runtime.events import Recall, Retrieved, Task
-
-CANDIDATES = 100
-"""Facts that each fact of the task may bring in before procedures are scored exactly."""
 
 
 @dataclass(frozen=True)
@@ -71,31 +66,8 @@ class Retriever:
 
     async def _avefact(self, task: Task, facts: dict[str, str]) -> Found:
         wanted = dict(zip(facts, await self._memory.embed(list(facts.values())), strict=True))
-        candidates = await self._memory.index.near_facts(wanted, CANDIDATES, task.env)
-        scores = average_fact_similarities(wanted, candidates, self._thresholds.similarity)
-        ranked = sorted((-score, name) for name, score in zip(candidates.procedures, scores, strict=True) if score > 0)
-        best = [(name, round(1.0 + lack, DIGITS)) for lack, name in ranked[: task.spec.top_k]]
-        return Found(candidates.version, await self._memory.index.hits(best))
+        return await self._memory.index.matching(wanted, self._thresholds.similarity, task.spec.top_k, task.env)
 
 
 def _told(hits: Sequence[Hit]) -> tuple[Retrieved, ...]:
     return tuple(Retrieved(procedure=hit.procedure, revision=hit.revision, distance=hit.distance) for hit in hits)
-
-
-def average_fact_similarities(wanted: dict[str, Vector], candidates: Candidates, threshold: float) -> list[float]:
-    """For each procedure the mean, over the wanted facts, of their highest cosine among its facts of the same name (of any,
-    where none has it).
-
-    A cosine below `threshold` is no match and counts as 0. Each in [0, 1]; 0 where either side has no facts.
-    """
-    total = np.zeros(len(candidates.procedures))
-    names = np.array(candidates.names)
-    for name, vector in wanted.items() if candidates.names else ():
-        similarities = np.round((candidates.vectors @ vector).astype(np.float64), DIGITS)
-        same = names == name
-        best = np.full(len(total), -np.inf)
-        np.maximum.at(best, candidates.owners[same], similarities[same])
-        nameless = np.isneginf(best)[candidates.owners]
-        np.maximum.at(best, candidates.owners[nameless], similarities[nameless])
-        total += np.where(best >= threshold, best, 0.0)
-    return np.round(np.minimum(1.0, total / max(1, len(wanted))), DIGITS).tolist()

@@ -3,7 +3,7 @@
 from memory.apply import command
 from memory.procedure import Cause, Change, Procedure, Revision, Write
 from memory.read import read_procedure
-from memory.store import check_whole
+from memory.store import check_usable
 from runtime.bus.namespace import Namespace
 from runtime.errors import RevisionConflict, UsageError
 
@@ -16,7 +16,7 @@ async def revert(namespace: Namespace, procedure: str, to: int) -> Revision:
 
     Raises `UsageError` for a procedure or revision that is not there, and where nothing would change.
     """
-    await check_whole(namespace)
+    await check_usable(namespace)
     for _ in range(TRIES):
         revision = _back(await _found(namespace, procedure), to)
         write = Write(procedure=procedure, expects=revision.number - 1, revision=revision)

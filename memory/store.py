@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from runtime.model.embeddings import Embedder
 
 REBUILDING = "rebuilding"
 """Field of the namespace's hash: its memory is not whole yet."""
+LAYOUT = b"2"
+"""How procedures are stored (the namespace's hash says so in `layout`); in the first layout, each had facts of its own."""
 
 
 class Memory:
@@ -72,16 +75,19 @@ class Memory:
 async def open_memory(namespace: Namespace, embedder: Embedder, *, search: bool, exact_up_to: int) -> Memory:
     """Memory of a namespace, its index created if missing; beyond `exact_up_to` procedures, `ProcedureIndex.fit` makes it a graph.
 
-    Raises `EmbeddingMismatch` for another model's vectors, `UsageError` for a memory that was rebuilt in part.
+    Raises `EmbeddingMismatch` for another model's vectors, `UsageError` for a memory that was rebuilt in part, or stored by
+    another version.
     """
-    await check_whole(namespace)
+    await check_usable(namespace)
     index = await open_index(namespace, embedder.model, await embedder.dimension(), search=search, exact_up_to=exact_up_to)
     return Memory(namespace, index, embedder)
 
 
 async def open_index(namespace: Namespace, model: str, dimension: int, *, search: bool, exact_up_to: int) -> ProcedureIndex:
-    """The index of a namespace, for vectors of this model, created if missing. Raises `EmbeddingMismatch`."""
+    """The index of a namespace, for vectors of this model, created if missing. Raises `EmbeddingMismatch`, and `UsageError` for
+    a memory that another version stored."""
     client, keys = namespace.client, namespace.keys
+    await check_layout(namespace)
     first = await _claim_embedding(namespace, model, dimension)
     if not search:
         return LocalIndex(client, keys)
@@ -92,10 +98,20 @@ async def open_index(namespace: Namespace, model: str, dimension: int, *, search
     return index
 
 
-async def check_whole(namespace: Namespace) -> None:
-    """Raises `UsageError` while a rebuild of this memory is under way, or where one was broken off."""
+async def check_usable(namespace: Namespace) -> None:
+    """Raises `UsageError` while a rebuild of this memory is under way, where one was broken off, and for another version's memory."""
+    await check_layout(namespace)
     if await patiently(lambda: namespace.client.hexists(namespace.keys.meta, REBUILDING)):
         raise UsageError(f"the memory of {namespace.keys.namespace} is rebuilt in part only: finish it with the same `memp memory rebuild`")
+
+
+async def check_layout(namespace: Namespace) -> None:
+    """Raises `UsageError` for a memory that another version stored."""
+    name, meta = namespace.keys.namespace, namespace.keys.meta
+    embedding, layout = await patiently(lambda: namespace.client.hmget(meta, "embedding", "layout"))
+    if embedding and layout != LAYOUT:
+        make = f"`memp memory rebuild --exp-name {name} --into OTHER`"
+        raise UsageError(f"the memory of {name} was stored by another version: {make} makes a new one of its history")
 
 
 async def stored_embedding(namespace: Namespace) -> tuple[str, int] | None:
@@ -110,7 +126,7 @@ async def stored_embedding(namespace: Namespace) -> tuple[str, int] | None:
 async def _claim_embedding(namespace: Namespace, model: str, dimension: int) -> bool:
     """The first to come writes model and dimension down (True); all others must have the same."""
     mine = f"{model}/{dimension}"
-    first = await patiently(lambda: namespace.client.hsetnx(namespace.keys.meta, "embedding", mine))
+    first, _ = await patiently(lambda: _claimed(namespace, mine).execute())
     stored = await stored_embedding(namespace)
     if stored is not None and stored != (model, dimension):
         raise EmbeddingMismatch(
@@ -118,6 +134,13 @@ async def _claim_embedding(namespace: Namespace, model: str, dimension: int) -> 
             f"MEMP_EMBEDDING_MODEL={stored[0]}, or move it with `memp memory export` and `memp memory import`, which embeds it anew"
         )
     return bool(first)
+
+
+def _claimed(namespace: Namespace, embedding: str) -> Any:
+    pipe = namespace.client.pipeline(transaction=True)
+    pipe.hsetnx(namespace.keys.meta, "embedding", embedding)
+    pipe.hsetnx(namespace.keys.meta, "layout", LAYOUT)
+    return pipe
 
 
 def encode(vector: Vector) -> str:

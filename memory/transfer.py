@@ -8,7 +8,7 @@ from pathlib import Path
 from memory.lines import numbered_lines, parse_line, replacing
 from memory.procedure import Change, Credit, Fact, Header, NewProcedure, Procedure, Write, goal_digest
 from memory.read import read_procedures
-from memory.store import Memory, check_whole, encode, fits, stored_embedding
+from memory.store import Memory, check_usable, encode, fits, stored_embedding
 from runtime.bus.namespace import Namespace
 from runtime.errors import DataError, RevisionConflict, UsageError
 
@@ -23,7 +23,7 @@ async def export_memory(namespace: Namespace, path: Path, *, vectors: bool = Tru
     An existing file is replaced only once the new one is whole. Raises `UsageError` for a namespace without a memory, or with one
     that was rebuilt in part.
     """
-    await check_whole(namespace)
+    await check_usable(namespace)
     embedding = await stored_embedding(namespace)
     if embedding is None:
         raise UsageError(f"{namespace.keys.namespace} has no memory: no run with memory has been played under that name")

@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     curator_slots: int = Field(default=32, ge=1)
     """Trajectories that a curator works on at once; nearly all of their time is the model's, so it bounds the calls to it, too."""
     exact_up_to: int = Field(default=50_000, ge=1)
-    """Procedures (or facts) up to which searches are exact; beyond it, the search index becomes a graph (HNSW)."""
+    """Procedures up to which searches are exact; beyond it, the search index becomes a graph (HNSW)."""
     lease: float = Field(default=60.0, gt=0)
     """Seconds after which an entry that nobody renewed is taken over; it is renewed every third of it."""
     max_deliveries: int = Field(default=3, ge=1)
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
 
     max_distance: float = 1.0
     """Cosine distance above which a procedure is not retrieved (strategy `query`); 1 is at right angles. The paper has no bound."""
-    fact_similarity: float = 0.5
+    fact_similarity: float = Field(default=0.5, ge=0, le=1)
     """Cosine similarity from which two facts count as a match (strategy `avefact`)."""
     deprecate_uses: int = Field(default=3, ge=1)
     """Uses of a revision before it can be deprecated."""

@@ -31,7 +31,8 @@ class Keys:
 
     @property
     def meta(self) -> str:
-        """Hash: epoch, memory version, embedding model and dimension; `trials`, `discoveries` where procedures are withheld."""
+        """Hash: epoch, memory version, embedding model and dimension, the layout of what is stored; `trials`, `discoveries` where
+        procedures are withheld."""
         return f"{self.prefix}meta"
 
     @property
@@ -106,5 +107,6 @@ class Keys:
         """List of the trajectory ids that this procedure stands for."""
         return f"{self.prefix}sources:{procedure}"
 
-    def fact(self, procedure: str, number: int) -> str:
-        return f"{self.prefix}fact:{procedure}:{number}"
+    def fact(self, fact: str) -> str:
+        """Hash: environment, name, value and vector of a fact, whoever has it (see `memory.facts.fact_id`)."""
+        return f"{self.prefix}fact:{fact}"

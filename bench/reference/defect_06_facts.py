@@ -2,7 +2,7 @@
 
 The model of the reference extracts facts once per source (the file or run that documents come from), for whatever comes from it, and
 gathers them once, with the first question. In memp facts belong to a procedure, and each question looks at what is there.
-Both score by memp's own `average_fact_similarities`.
+Both score by memp's own `average_similarities`.
 """
 
 from dataclasses import dataclass, field
@@ -12,9 +12,10 @@ import numpy as np
 from bench.reference.stage import Stage, episode
 from bench.reference.verdicts import Finding, exactly
 from memory.build import FactExtractor
-from memory.index import Candidates
+from memory.facts import Candidates, average_similarities
+from memory.index import Vector
 from memory.procedure import Change
-from memory.retrieve import Retriever, Thresholds, average_fact_similarities
+from memory.retrieve import Retriever, Thresholds
 from memory.update import Policy, Updater
 from runtime.events import EpisodeSpec, Task
 from runtime.model.embeddings import Embedder
@@ -35,7 +36,8 @@ class FactsOfSources:
     embedder: Embedder
     goals: list[str] = field(default_factory=list[str])
     of_source: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
-    gathered: Candidates | None = None
+    gathered: list[tuple[int, str, Vector]] | None = None
+    """Facts: whose, name, vector."""
 
     async def add(self, goal: str) -> None:
         """One more document."""
@@ -53,13 +55,15 @@ class FactsOfSources:
             self.gathered = await self._gather()
         facts = await self.extractor.extract("alfworld", goal)
         wanted = dict(zip(facts, await self.embedder.embed(list(facts.values())), strict=True))
-        scores = average_fact_similarities(wanted, self.gathered, Thresholds().similarity)
+        owners, names, vectors = zip(*self.gathered, strict=True)
+        similarities = np.array([*wanted.values()]) @ np.array(vectors).T
+        scores = average_similarities([*wanted], Candidates(self.goals, np.array(owners), [*names], similarities), Thresholds().similarity)
         return [at for at in np.argsort([-score for score in scores], kind="stable").tolist() if scores[at] > 0][:k]
 
-    async def _gather(self) -> Candidates:
+    async def _gather(self) -> list[tuple[int, str, Vector]]:
         facts = [(at, name, value) for at, goal in enumerate(self.goals) for name, value in self.facts(goal).items()]
         vectors = await self.embedder.embed([value for _, _, value in facts])
-        return Candidates(0, list(self.goals), np.array([at for at, _, _ in facts]), [name for _, name, _ in facts], np.asarray(vectors))
+        return [(at, name, vector) for (at, name, _), vector in zip(facts, vectors, strict=True)]
 
 
 async def find(stage: Stage) -> Finding:

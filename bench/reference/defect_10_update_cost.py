@@ -61,8 +61,9 @@ async def _filled(stage: Stage, size: int) -> Memory:
 async def _taken_back(memory: Memory) -> None:
     """Delete what was added to the corpus: procedures, their revisions and facts."""
     client, keys = memory.namespace.client, memory.namespace.keys
-    async for key in client.scan_iter(match=f"{keys.prefix}*:{ADDED}*", count=1000):
-        await client.unlink(key)
+    for added in (f"{keys.prefix}*:{ADDED}*", keys.fact("*")):  # the corpus has no facts of its own
+        async for key in client.scan_iter(match=added, count=1000):
+            await client.unlink(key)
 
 
 def _model(stage: Stage, size: int) -> ReferenceMemory:

@@ -113,9 +113,8 @@ async def test_rebuild_on_another_server_from_a_file_is_the_same_and_found_at_on
 async def look(index: ProcedureIndex) -> list[Any]:
     """What is found, by all ways; distances of two kinds of index differ in the last digit."""
     found = [await index.nearest(vector(1), 9, "alfworld"), await index.draw(0.4, 9, "alfworld")]
-    hits = [[hit._replace(distance=pytest.approx(hit.distance, abs=2e-6)) for hit in each.hits] for each in found]
-    near = await index.near_facts({"name 1": vector(1)}, 9, "alfworld")
-    return [*hits, near.procedures, near.names, near.vectors.tolist(), found[0].version, near.version]
+    found.append(await index.matching({"name 0": vector(1), "name 1": vector(0, 1)}, 0.01, 9, "alfworld"))
+    return [(each.version, [hit._replace(distance=pytest.approx(hit.distance, abs=2e-6)) for hit in each.hits]) for each in found]
 
 
 async def test_rebuild_takes_deprecations_from_the_record_and_adds_no_bus_state(memory: Memory) -> None:
@@ -124,7 +123,7 @@ async def test_rebuild_takes_deprecations_from_the_record_and_adds_no_bus_state(
     await whole(await stream_of(memory.namespace), into)
     assert {key.split(":")[0] for key in await keys_of(into)} == {"meta", "changes", *MEMORYS}
     assert await into.client.hget(into.keys.procedure("q"), "status") == b"deprecated"
-    assert set(await into.client.hkeys(into.keys.meta)) == {b"epoch", b"version", b"procedures", b"embedding"}
+    assert set(await into.client.hkeys(into.keys.meta)) == {b"epoch", b"version", b"procedures", b"embedding", b"layout"}
 
 
 async def test_rebuilt_memory_is_rebuilt_in_its_turn_and_learns_on(server_url: str, namespace_name: str) -> None:
@@ -257,7 +256,24 @@ async def test_hash_tells_memories_apart_by_whatever_differs(memory: Memory) -> 
     seen.add((await fingerprint(memory.namespace)).sha256)
     await client.hset(keys.procedure("p"), "vector", vector(0, 0, 1).tobytes())
     seen.add((await fingerprint(memory.namespace)).sha256)
-    await client.hset(keys.fact("q", 1), "value", "cup")
+    [fact] = [key async for key in client.scan_iter(match=keys.fact("*"))]
+    await client.hset(fact, "value", "cup")
     seen.add((await fingerprint(memory.namespace)).sha256)
     await client.hdel(keys.revisions("p"), "1")
     assert len(seen | {(await fingerprint(memory.namespace)).sha256}) == 6
+
+
+async def test_memory_of_another_layout_is_refused_and_rebuilt_from_its_history(place: Place, namespace_name: str) -> None:
+    async with opened(place, namespace_name) as memory:
+        await fill(memory)
+        await memory.namespace.client.hdel(memory.namespace.keys.meta, "layout")
+        with pytest.raises(UsageError, match=f"`memp memory rebuild --exp-name {namespace_name} --into OTHER`"):
+            async with opened(place, namespace_name):
+                pass
+        with pytest.raises(UsageError, match="stored by another version"):
+            await whole(await stream_of(memory.namespace), memory.namespace, search=place.search)
+        assert not await memory.namespace.client.hexists(memory.namespace.keys.meta, "layout")
+        rebuilt = await whole(await stream_of(memory.namespace), await another(memory.namespace), search=place.search)
+        assert rebuilt == await fingerprint(memory.namespace)
+    async with opened(place, f"{namespace_name}-copy") as memory:
+        assert [hit.procedure for hit in (await memory.index.matching({"object": vector(0, 1)}, 0.5, 1, "alfworld")).hits] == ["p"]

@@ -1,12 +1,16 @@
 """Both kinds of index answer alike: the server's query engine, and the exact index in the process."""
 
+import random
 from typing import Any
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
+from memory import redis_index
 from memory.index import ProcedureIndex, Vector
 from memory.local_index import LocalIndex
+from memory.procedure import Fact
 from memory.store import Memory
 from tests.events import task, trajectory
 from tests.memory.changes import EAGER, at_angle, fact, learn, new, put, revise, vector
@@ -42,7 +46,7 @@ async def test_nearest_of_an_empty_memory_is_nothing(place: Place, namespace_nam
     async with opened(place, namespace_name) as memory:
         assert await names(memory.index, 3) == []
         assert (await memory.index.draw(0.5, 3, ENV)).hits == []
-        assert (await memory.index.near_facts({"object": vector(1)}, 3, ENV)).procedures == []
+        assert (await memory.index.matching({"object": vector(1)}, 0.5, 3, ENV)).hits == []
 
 
 async def test_nearest_equally_close_are_cut_in_order_of_id(place: Place, namespace_name: str) -> None:
@@ -76,47 +80,118 @@ async def test_draw_of_more_than_there_are_gives_each_once(place: Place, namespa
         assert sorted(hit.procedure for hit in (await memory.index.draw(0.999, 5, ENV)).hits) == ["p", "q"]
 
 
-async def near_facts(memory: Memory, k: int, **wanted: Vector) -> list[str]:
-    return (await memory.index.near_facts(wanted, k, ENV)).procedures
+async def matches(index: ProcedureIndex, k: int = 9, threshold: float = 0.5, **wanted: Vector) -> list[tuple[str, float]]:
+    """Who matches, and how well."""
+    hits = (await index.matching(wanted, threshold, k, ENV)).hits
+    return [(hit.procedure, round(1 - (hit.distance or 0.0), 4)) for hit in hits]
 
 
-async def test_near_facts_are_by_name_and_among_all(place: Place, namespace_name: str) -> None:
+async def test_matching_are_by_name_and_by_any_where_none_has_it(place: Place, namespace_name: str) -> None:
     async with opened(place, namespace_name) as memory:
-        mug, shelf = fact("object", "mug", at_angle(0)), fact("place", "shelf", at_angle(40))
-        await put(memory, new("p", facts=(mug, shelf)), new("q", facts=(fact("place", "cup", at_angle(5)),)))
+        mug, shelf = fact("object", "mug", at_angle(0)), fact("place", "shelf", at_angle(90))
+        await put(memory, new("p", facts=(mug, shelf)), new("q", facts=(fact("place", "cup", at_angle(60)),)), new("bare"))
         await put(memory, new("elsewhere", env="other", facts=(mug,)))
-        assert await near_facts(memory, 1, object=at_angle(0)) == ["p"]
-        assert await near_facts(memory, 1, place=at_angle(0)) == ["p", "q"]
-        assert await near_facts(memory, 1, tool=at_angle(5)) == ["q"]
-        assert await near_facts(memory, 1, tool=at_angle(5), object=at_angle(40)) == ["p", "q"]
-        candidates = await memory.index.near_facts({"object": at_angle(0)}, 5, ENV)
-    assert (candidates.version, candidates.procedures, candidates.owners.tolist()) == (2, ["p", "q"], [0, 0, 1])
-    assert candidates.names == ["object", "place", "place"]
-    assert candidates.vectors.tolist() == [at_angle(degrees).tolist() for degrees in (0, 40, 5)]
+        assert await matches(memory.index, object=at_angle(0)) == [("p", 1.0), ("q", 0.5)]
+        assert await matches(memory.index, threshold=0.51, object=at_angle(0)) == [("p", 1.0)]
+        assert await matches(memory.index, place=at_angle(0)) == [("q", 0.5)], "a shelf is no mug, though it is the place"
+        assert await matches(memory.index, tool=at_angle(90)) == [("p", 1.0), ("q", 0.866)]
+        assert await matches(memory.index, object=at_angle(0), place=at_angle(90)) == [("p", 1.0), ("q", 0.683)]
+        assert await matches(memory.index, k=1, object=at_angle(0), place=at_angle(90)) == [("p", 1.0)]
+        [hit] = (await memory.index.matching({"object": at_angle(0)}, 0.9, 2, ENV)).hits
+        assert (hit.goal, hit.revision, hit.content.script) == ("goal of p", 1, "do it")
 
 
-async def test_near_facts_are_not_crowded_out_by_those_of_the_deprecated(place: Place, namespace_name: str) -> None:
+async def test_matching_leave_out_the_deprecated_until_they_are_back(place: Place, namespace_name: str) -> None:
     async with opened(place, namespace_name) as memory:
         facts = (fact("object", "mug", at_angle(0)), fact("object", "cup", at_angle(1)))
-        await put(memory, new("failing", facts=facts), new("p", facts=(fact("object", "pan", at_angle(30)),)))
-        assert await near_facts(memory, 2, object=at_angle(0)) == ["failing"]
+        await put(memory, new("failing", facts=facts), new("p", facts=(fact("object", "pan", at_angle(30)), facts[0])))
+        assert await matches(memory.index, object=at_angle(0)) == [("failing", 1.0), ("p", 1.0)]
         await learn(memory, trajectory(task(0), success=False, retrieved=(("failing", 1),)), rule=EAGER)
-        assert await near_facts(memory, 2, object=at_angle(0)) == ["p"]
+        assert await matches(memory.index, object=at_angle(0)) == [("p", 1.0)]
         await put(memory, revise("failing", 2))
-        assert await near_facts(memory, 2, object=at_angle(0)) == ["failing"]
+        version, hits = await memory.index.matching({"object": at_angle(0)}, 0.5, 9, ENV)
+        assert (version, [(hit.procedure, hit.revision) for hit in hits]) == (3, [("failing", 3), ("p", 1)])
 
 
-async def test_hits_come_as_asked_for_with_what_is_there_now(place: Place, namespace_name: str) -> None:
+async def test_fact_of_many_is_stored_once_and_belongs_to_each(memory: Memory) -> None:
+    mug, otherwise = fact("object", "mug", at_angle(0)), fact("object", "mug", at_angle(1))
+    await put(memory, *(new(f"p{number}", facts=(mug, fact("place", f"shelf {number}", vector(1)))) for number in range(3)))
+    await put(memory, new("embedded-otherwise", facts=(otherwise, otherwise)), new("elsewhere", env="other", facts=(otherwise,)))
+    keys = memory.namespace.keys
+    assert len([key async for key in memory.namespace.client.scan_iter(match=keys.fact("*"))]) == 1 + 3 + 1
+    found = {each.id: each.facts for each in await memory.get_all(await memory.ids())}
+    assert found["p2"] == (mug, fact("place", "shelf 2", vector(1)))
+    assert (found["embedded-otherwise"], found["elsewhere"]) == ((mug, mug), (otherwise,)), "the first vector stands"
+
+
+async def test_local_index_takes_in_those_who_share_a_fact_that_it_knows(memory: Memory) -> None:
+    mug = fact("object", "mug", at_angle(0))
+    await put(memory, new("p", facts=(mug,)))
+    index = LocalIndex(memory.namespace.client, memory.namespace.keys)
+    assert await matches(index, object=at_angle(0)) == [("p", 1.0)]
+    await put(memory, new("q", facts=(fact("object", "cup", at_angle(60)), mug)), revise("p", 1))
+    assert await matches(index, object=at_angle(60)) == [("q", 1.0), ("p", 0.5)]
+
+
+async def test_matching_of_no_facts_is_nothing_and_at_both_ends_of_the_threshold_alike(place: Place, namespace_name: str) -> None:
     async with opened(place, namespace_name) as memory:
-        await put(memory, new("p"), new("q"), new("r"))
-        await put(memory, revise("q", 1, script="mended"))
-        await memory.index.draw(0.0, 1, ENV)
-        hits = await memory.index.hits([("q", 0.5), ("p", 0.25)])
-        assert [(hit.procedure, hit.revision, hit.content.script, hit.distance) for hit in hits] == [
-            ("q", 2, "mended", 0.5),
-            ("p", 1, "do it", 0.25),
-        ]
-        assert await memory.index.hits([]) == []
+        env = "travelplanner-sole"
+        writes = (new(f"p{degrees}", env=env, facts=(fact("city", str(degrees), at_angle(degrees)),)) for degrees in (0, 45, 90, 135))
+        await put(memory, *writes, new("bare", env=env))
+        found = {at: (await memory.index.matching({"city": vector(1)}, at, 9, env)).hits for at in (0.0, 0.5, 1.0)}
+        assert {at: [hit.procedure for hit in hits] for at, hits in found.items()} == {0.0: ["p0", "p45"], 0.5: ["p0", "p45"], 1.0: ["p0"]}
+        assert (await memory.index.matching({}, 0.0, 9, env)).hits == []
+
+
+@pytest.mark.parametrize("names", [("object",), ("object", "place", "tool")])
+async def test_both_indexes_match_the_same_among_many_equally_good(server_url: str, namespace_name: str, names: tuple[str, ...]) -> None:
+    """More of them are as good than the server is asked for at first; what is wanted is not what anyone has."""
+    chance = random.Random(1)
+    # All their cosines have few decimals: which of two is better is nobody's rounding.
+    pairs = [(1, 0), (0.96, 0.28), (0.8, 0.6), (0.6, 0.8), (0.28, 0.96), (0, 1), (-0.28, 0.96), (-0.6, 0.8)]
+    stored, asked = [pairs[at] for at in (0, 2, 3, 5, 7)], [pairs[at] for at in (1, 4, 6)]
+
+    def some() -> tuple[Fact, ...]:
+        drawn = [(chance.choice((*names, "else")), chance.choice(stored)) for _ in range(chance.randrange(4))]
+        return tuple(fact(name, str(pair), vector(*pair)) for name, pair in drawn)
+
+    async with opened(Place(server_url, search=True), namespace_name) as memory:
+        await put(memory, *(new(f"p{number:03}", facts=some()) for number in range(400)))
+        local = LocalIndex(memory.namespace.client, memory.namespace.keys)
+        with capture_logs() as told:
+            for k in (1, 3, 10, 100):
+                wanted = {name: vector(*pair) for name, pair in zip(names, chance.sample(asked, len(names)), strict=True)}
+                expected = await matches(local, k, 0.7, **wanted)
+                assert len(expected) == k
+                assert await matches(memory.index, k, 0.7, **wanted) == expected
+    assert told == [], "the server ranks as we do"
+
+
+async def test_matching_among_many_reads_no_more_pages_than_it_must(
+    server_url: str, namespace_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages: list[int] = []
+    ranked = redis_index._ranked  # pyright: ignore[reportPrivateUsage]
+
+    def counted(similar: Any, size: int, *, every: bool) -> Any:
+        pages.append(size)
+        return ranked(similar, size, every=every)
+
+    async def asked(memory: Memory, **wanted: Vector) -> tuple[list[str], list[int]]:
+        pages.clear()
+        return [name for name, _ in await matches(memory.index, 5, 0.5, **wanted)], pages
+
+    monkeypatch.setattr(redis_index, "_ranked", counted)
+    mug, pan, knife, shelf = (vector(*pair) for pair in ((1, 0), (0.8, 0.6), (0, 0, 1), (0, 0, 0, 1)))
+    both, one = (fact("object", "mug", mug), fact("place", "shelf", shelf)), (fact("object", "pan", pan),)
+    other, own = (fact("object", "mug", mug), fact("tool", "knife", knife)), (fact("object", "knife", knife),)
+    async with opened(Place(server_url, search=True), namespace_name) as memory:
+        for name, count, facts in (("both", 6, both), ("one", 60, one), ("other", 60, other), ("own", 2, own)):
+            await put(memory, *(new(f"{name}-{number}", facts=facts) for number in range(count)))
+        first = [f"both-{number}" for number in range(5)]
+        assert await asked(memory, object=mug, place=shelf) == (first, [40]), "nobody who lacks one of them is better"
+        assert await asked(memory, object=knife) == (["own-0", "own-1"], [40]), "with a mug and a knife one has no knife for an object"
+        assert await asked(memory, object=mug) == ([*first], [40, 160]), "60 others are as good"
 
 
 async def test_both_indexes_draw_and_order_the_same(server_url: str, namespace_name: str) -> None:

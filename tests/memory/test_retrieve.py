@@ -10,10 +10,11 @@ from envs.registry import describe
 from experiments.stand_in.options import Options
 from experiments.stand_in.server import stand_in
 from memory.build import FactExtractor
+from memory.facts import Candidates, average_similarities
 from memory.guidance import guidance
-from memory.index import Candidates, Vector
+from memory.index import Vector
 from memory.procedure import Content, Write
-from memory.retrieve import Retriever, Thresholds, average_fact_similarities
+from memory.retrieve import Retriever, Thresholds
 from memory.store import Memory
 from runtime.events import Task
 from runtime.model.llm import Sampling
@@ -116,19 +117,20 @@ MUG, CUP, SHELF = at_angle(0), at_angle(60), at_angle(90)
 )
 def test_average_fact_similarity_by_hand(have: list[tuple[str, Vector]], threshold: float, score: float) -> None:
     others = [[("object", SHELF)], [], [("object", MUG), ("target", SHELF)]]
-    scores = average_fact_similarities({"object": MUG, "target": SHELF}, candidates(have, *others), threshold)
+    scores = average_similarities(["object", "target"], candidates([MUG, SHELF], have, *others), threshold)
     assert scores == pytest.approx([score, 0.5, 0.0, 1.0], abs=1e-4)
 
 
 def test_average_fact_similarity_of_no_wanted_fact_is_zero() -> None:
-    assert average_fact_similarities({}, candidates([("object", MUG)]), 0.0) == [0.0]
+    assert average_similarities([], candidates([], [("object", MUG)]), 0.0) == [0.0]
 
 
-def candidates(*facts: list[tuple[str, Vector]]) -> Candidates:
+def candidates(wanted: list[Vector], *facts: list[tuple[str, Vector]]) -> Candidates:
     """A candidate for each list of facts."""
     owners = [owner for owner, each in enumerate(facts) for _ in each]
     names, vectors = [name for each in facts for name, _ in each], [vector for each in facts for _, vector in each]
-    return Candidates(1, [f"p{number}" for number in range(len(facts))], np.array(owners, np.intp), names, np.array(vectors, np.float32))
+    similarities = np.array([[vector @ each for vector in vectors] for each in wanted], np.float64)
+    return Candidates([f"p{number}" for number in range(len(facts))], np.array(owners, np.intp), names, similarities)
 
 
 async def test_withheld_procedures_are_told_and_not_shown_and_nothing_takes_their_place(place: Place, namespace_name: str) -> None:

@@ -35,11 +35,11 @@ async def test_revert_brings_a_deprecated_procedure_and_its_facts_back_into_retr
         await revised(memory)
         await learn(memory, trajectory(task(0), success=False, retrieved=(("p", 2),)), rule=EAGER)
         assert [hit.procedure for hit in (await memory.index.nearest(vector(1), 5, "alfworld")).hits] == ["other"]
-        assert (await memory.index.near_facts({"object": vector(1)}, 5, "alfworld")).procedures == []
+        assert (await memory.index.matching({"object": vector(1)}, 0.5, 5, "alfworld")).hits == []
         await revert(memory.namespace, "p", 1)
         [hit, _] = (await memory.index.nearest(vector(1), 5, "alfworld")).hits
         assert (hit.procedure, hit.revision, hit.content.script) == ("p", 4, "right")
-        assert (await memory.index.near_facts({"object": vector(1)}, 5, "alfworld")).procedures == ["p"]
+        assert [hit.procedure for hit in (await memory.index.matching({"object": vector(1)}, 0.5, 5, "alfworld")).hits] == ["p"]
 
 
 async def test_revert_to_the_revision_that_was_deprecated_restores_it(memory: Memory) -> None:

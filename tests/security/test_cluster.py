@@ -119,7 +119,7 @@ async def test_every_script_runs_on_a_cluster_node_with_its_keys_on_one_slot(url
         async for key in namespace.client.scan_iter(match="*"):
             assert key.startswith(namespace.keys.prefix.encode())
     ours = {path.name for folder in ("runtime/bus", "memory") for path in (Path(scripts.__file__).parents[2] / folder).glob("*.lua")}
-    assert {name for name, _ in seen} == ours - {"prelude.lua", "facts.lua"}  # the one is before all others, the other was read with
+    assert {name for name, _ in seen} == ours - {"prelude.lua"}  # it is before all others
     assert all(len({key_slot(key.encode()) for key in keys}) == 1 for _, keys in seen)
 
 
