@@ -1,6 +1,7 @@
 """The index in the server's query engine, asked through redisvl: version and search in one round trip."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,24 +104,24 @@ class RedisIndex:
             arc = 1.0
 
     async def matching(self, wanted: Mapping[str, Vector], threshold: float, k: int, env: str) -> Found:
-        """Facts first, then those who have them; of these first those who match all that is wanted: they are few, and mostly better than
-        any other can be."""
+        """Facts first, then those who have them; of these first those who match all that is wanted, then who lacks one, and so on: the
+        former are few, and mostly better than any of the others can be."""
         version, replies = await self._ask(*((self._keys.fact_index, _similar(vector, threshold, env)) for vector in wanted.values()))
         similar = {name_id(env, name): _similarities(reply, threshold) for name, reply in zip(wanted, replies, strict=True)}
-        highest = [max(facts.values()) for facts in similar.values() if facts]
-        if not highest:
-            return Found(version, [])
-        best = await self._best(similar, threshold, k, every=True)
-        lacking = (sum(highest) - min(highest)) / len(similar)  # the mean of who matches all but one of them, at most
-        if lacking and (len(best) < k or 1 - best[-1][1] <= lacking + ROUNDING):
-            best = await self._best(similar, threshold, k, every=False)
+        highest = sorted((max(facts.values()) for facts in similar.values() if facts), reverse=True)
+        best: list[tuple[str, float]] = []
+        for least in range(len(highest), 0, -1):
+            best = await self._best(similar, threshold, k, least)
+            if len(best) == k and 1 - best[-1][1] > sum(highest[: least - 1]) / len(similar) + ROUNDING:
+                break  # nobody who matches fewer is as good
         return Found(version, await self._hits(best))
 
-    async def _best(self, similar: Mapping[str, Similar], threshold: float, k: int, *, every: bool) -> list[tuple[str, float]]:
-        """The k best with their distances: as the server ranks them, until none that it left out can be among them."""
+    async def _best(self, similar: Mapping[str, Similar], threshold: float, k: int, least: int) -> list[tuple[str, float]]:
+        """The k best of those who match so many, with their distances: as the server ranks them, until none that it left out can be
+        among them."""
         size = min(PAGE * k, MOST)
         while True:
-            _, [reply] = await self._ask((self._keys.index, _ranked(similar, size, every=every)))
+            _, [reply] = await self._ask((self._keys.index, _ranked(similar, size, least)))
             rows = [(self._name(key), score / len(similar), fact_ids(facts)) for key, score, facts in reply.scored]
             best = best_matches([*similar], _candidates(rows, [*similar.values()]), threshold, k)
             if len(rows) < size or size == MOST or _is_settled(best, [score for _, score, _ in rows], k):
@@ -190,19 +191,21 @@ def _candidates(rows: Sequence[tuple[str, float, list[str]]], similar: Sequence[
     return Candidates([name for name, _, _ in rows], owners, [fact[:NAME_DIGITS] for fact in facts], similarities)
 
 
-def _ranked(similar: Mapping[str, Similar], size: int, *, every: bool) -> FilterQuery:
-    """Procedures that match every wanted fact that any matches, or one of them; ranked by what `memory.facts.average_similarities` adds
-    up: DISMAX adds the scores of what is asked for together, and takes the highest of alternatives."""
-    any_of = Tag("facts") == sorted({fact for facts in similar.values() for fact in facts})
-    needed = [f"{part} => {{ $weight: 0 }}" for part in (Tag("status") == "active", *(() if every else (any_of,)))]
-    ranking = [_part(name, facts, "" if every else "~") for name, facts in similar.items() if facts]
-    query = FilterQuery(return_fields=["facts"], num_results=size, filter_expression=" ".join(needed + ranking))
+def _ranked(similar: Mapping[str, Similar], size: int, least: int) -> FilterQuery:
+    """Procedures that match so many of the wanted facts, whatever the names; ranked by what `memory.facts.average_similarities` adds up:
+    DISMAX adds the scores of what is asked for together, and takes the highest of alternatives."""
+    met = [str(Tag("facts") == sorted(facts)) for facts in similar.values() if facts]
+    needed = " | ".join(f"({' '.join(some)})" for some in combinations(met, least))
+    # The status comes first: the server would take what follows an intersection into that, under its weight.
+    parts = [f"{Tag('status') == 'active'} => {{ $weight: 0 }}", f"({needed}) => {{ $weight: 0 }}"]
+    parts += [_part(name, facts) for name, facts in similar.items() if facts]
+    query = FilterQuery(return_fields=["facts"], num_results=size, filter_expression=" ".join(parts))
     query.scorer("DISMAX").with_scores()
     return query
 
 
-def _part(name: str, facts: Similar, optional: str) -> str:
-    """Part of a query: facts of this name, and for those who have none of it any others, as in
+def _part(name: str, facts: Similar) -> str:
+    """Optional part of a query: facts of this name, and for those who have none of it any others, as in
 
         (~((@facts:{a} => {$weight: 1}) | (@facts:{b} => {$weight: 0.9}) | ((@facts:{c} => {$weight: 0.7}) -@fact_names:{n})))
             => {$weight: 0.8}
@@ -213,7 +216,7 @@ def _part(name: str, facts: Similar, optional: str) -> str:
     own = [_weighted(fact, value / best) for fact, value in facts.items() if fact.startswith(name)]
     others = " | ".join(_weighted(fact, value / best) for fact, value in facts.items() if not fact.startswith(name))
     parts = [*own, f"(({others}) -@fact_names:{{{name}}})"] if others else own
-    return f"({optional}({' | '.join(parts)})) => {{ $weight: {best:.9f} }}"
+    return f"(~({' | '.join(parts)})) => {{ $weight: {best:.9f} }}"
 
 
 def _weighted(fact: str, weight: float) -> str:

@@ -173,9 +173,9 @@ async def test_matching_among_many_reads_no_more_pages_than_it_must(
     pages: list[int] = []
     ranked = redis_index._ranked  # pyright: ignore[reportPrivateUsage]
 
-    def counted(similar: Any, size: int, *, every: bool) -> Any:
+    def counted(similar: Any, size: int, least: int) -> Any:
         pages.append(size)
-        return ranked(similar, size, every=every)
+        return ranked(similar, size, least)
 
     async def asked(memory: Memory, **wanted: Vector) -> tuple[list[str], list[int]]:
         pages.clear()
