@@ -10,7 +10,7 @@ from memory.apply import replay
 from memory.changes import History, read_entry
 from memory.procedure import CommittedChange
 from memory.read import CHUNK, procedure_ids, read_procedures
-from memory.store import REBUILDING, open_index
+from memory.store import REBUILDING, check_layout, open_index
 from runtime.bus.namespace import Namespace, open_namespace
 from runtime.bus.scripts import patiently
 from runtime.errors import DataError, ProcedureError, RevisionConflict, UsageError
@@ -46,9 +46,10 @@ async def rebuild(history: History, into: Namespace, *, search: bool, exact_up_t
     """Make the memory of `into` what the history says, up to its end or `as_of` (an entry's id, or a version).
 
     It must have no procedures, or be an earlier state of this very history: where a rebuild was broken off, it goes on. Until it is
-    whole nobody can open it. Raises `UsageError` for a memory of its own and for what is not in the history, `DataError` for a
-    history that is none, `EmbeddingMismatch` where the namespace is bound to another model.
+    whole nobody can open it. Raises `UsageError` for a memory of its own or of another layout and for what is not in the history,
+    `DataError` for a history that is none, `EmbeddingMismatch` where the namespace is bound to another model.
     """
+    await check_layout(into)
     reached = (await into.progress()).version
     aim, last = await _survey(history, as_of, reached)
     await _check_target(into, reached, aim, last)

@@ -134,7 +134,7 @@ class LocalIndex:
 
     def _put(self, name: str, vector: bytes, shuffle: bytes, env: bytes, status: bytes, facts: bytes, *texts: bytes) -> None:
         numbers, known = np.frombuffer(vector, np.float32), name in self._procedures.position
-        at = self._procedures.put(name, numbers, float(shuffle), {"env": env.decode(), "status": status.decode()})
+        at = self._procedures.put(name, numbers, float(shuffle), env=env.decode(), status=status.decode())
         self._texts[at : at + 1] = [texts]
         if not known:  # facts never change
             held = [self._facts.position[fact] for fact in fact_ids(facts) if fact in self._facts.position]

@@ -1,7 +1,5 @@
 """A table in the process: one vector per row, with tags as codes beside it, so that a search is arithmetic on whole columns."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +9,6 @@ Mask = npt.NDArray[np.bool_]
 """Shape (rows,)."""
 FIRST_ROOM = 64
 """Rows that there is room for at first; it grows by doubling."""
-NO_TAGS: Mapping[str, str] = {}
 
 
 class Rows:
@@ -30,7 +27,7 @@ class Rows:
         """Shape (rows,)."""
         return self._numbers[: len(self.names)]
 
-    def put(self, name: str, vector: Vector, number: float = 0.0, tags: Mapping[str, str] = NO_TAGS) -> int:
+    def put(self, name: str, vector: Vector, number: float = 0.0, **tags: str) -> int:
         """Add or replace a row; returns where it is."""
         at = self.position.setdefault(name, len(self.names))
         if at == len(self.names):

@@ -14,7 +14,7 @@ TRIES = 10
 async def revert(namespace: Namespace, procedure: str, to: int) -> Revision:
     """Add a revision that says what revision `to` said, active and with no uses yet; returns it.
 
-    Raises `UsageError` for a procedure or revision that is not there, and where nothing would change.
+    Raises `UsageError` for a procedure or revision that is not there, where nothing would change, and where memory can't be used.
     """
     await check_usable(namespace)
     for _ in range(TRIES):

@@ -84,10 +84,8 @@ async def open_memory(namespace: Namespace, embedder: Embedder, *, search: bool,
 
 
 async def open_index(namespace: Namespace, model: str, dimension: int, *, search: bool, exact_up_to: int) -> ProcedureIndex:
-    """The index of a namespace, for vectors of this model, created if missing. Raises `EmbeddingMismatch`, and `UsageError` for
-    a memory that another version stored."""
+    """The index of a namespace whose layout was looked at, for vectors of this model, created if missing. Raises `EmbeddingMismatch`."""
     client, keys = namespace.client, namespace.keys
-    await check_layout(namespace)
     first = await _claim_embedding(namespace, model, dimension)
     if not search:
         return LocalIndex(client, keys)

@@ -21,7 +21,7 @@ async def export_memory(namespace: Namespace, path: Path, *, vectors: bool = Tru
     """Write all procedures, in order of id; returns how many. It needs no model.
 
     An existing file is replaced only once the new one is whole. Raises `UsageError` for a namespace without a memory, or with one
-    that was rebuilt in part.
+    that was rebuilt in part or stored by another version.
     """
     await check_usable(namespace)
     embedding = await stored_embedding(namespace)
