@@ -114,6 +114,7 @@ async def look(index: ProcedureIndex) -> list[Any]:
     """What is found, by all ways; distances of two kinds of index differ in the last digit."""
     found = [await index.nearest(vector(1), 9, "alfworld"), await index.draw(0.4, 9, "alfworld")]
     found.append(await index.matching({"name 0": vector(1), "name 1": vector(0, 1)}, 0.01, 9, "alfworld"))
+    assert found[-1].hits, "of no matches nothing would be compared"
     return [(each.version, [hit._replace(distance=pytest.approx(hit.distance, abs=2e-6)) for hit in each.hits]) for each in found]
 
 
